@@ -1,0 +1,24 @@
+"""dgm_lib: the models and estimators of a course on deep generative models.
+
+Every model speaks the same few verbs (`log_prob`, `elbo`, `energy`, `sample`, `loss`); see
+`dgm_lib.model`. Subpackages are imported when they are first used, so `import dgm_lib` costs
+little more than `import torch`.
+"""
+
+import importlib
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_LAZY = ("checks", "data", "energy", "fit", "flows", "model", "nn", "plots", "variational")
+__all__ = list(_LAZY)
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

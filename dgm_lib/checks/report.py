@@ -1,0 +1,138 @@
+"""What a check found: points per property, in words; as text, HTML or JSON.
+
+In a notebook a `Report` shows itself as a table, and its plain form is the number of points, which
+is how nbgrader reads partial credit. In a terminal its plain form is the text.
+"""
+
+from dataclasses import asdict, dataclass, field
+from html import escape
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One property: whether it held, and if not, what was expected and what came."""
+
+    name: str
+    points: float
+    passed: bool
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All properties of one function, and the misconception that the function looks like."""
+
+    function: str
+    outcomes: list[Outcome]
+    state: str
+    """"full", "partial", "wrong", "not written", "error", "timeout" or "died"."""
+    misconception: str = ""
+    advice: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def points(self) -> float:
+        return sum(o.points for o in self.outcomes)
+
+    @property
+    def earned(self) -> float:
+        return sum(o.points for o in self.outcomes if o.passed)
+
+    @property
+    def word(self) -> str:
+        """The report in a word or two: the misconception's name, else the state."""
+        return self.misconception or self.state
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict) -> "Report":
+        return cls(**{**data, "outcomes": [Outcome(**o) for o in data["outcomes"]]})
+
+    @property
+    def headline(self) -> str:
+        return f"{self.function}: {self.earned:g} of {self.points:g} points"
+
+    @property
+    def lead(self) -> str:
+        """The sentence above the table, if the report calls for one."""
+        if self.state == "not written":
+            return (
+                f"Not written yet. Replace the `raise NotImplementedError` in `{self.function}` "
+                "with your code, run that cell, then run this one again."
+            )
+        if self.misconception:
+            return f"This looks like a known slip, “{self.misconception}”. {self.advice}"
+        if self.state == "full":
+            return "All properties hold."
+        return ""
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        if self.lead:
+            lines.append(self.lead)
+        if self.state != "not written":
+            for o in self.outcomes:
+                lines.append(f"  {'✓' if o.passed else '✗'} {o.name} [{o.points:g}]")
+                if not o.passed:
+                    lines += [f"      {o.message}"] if o.message else []
+                    lines += [f"      hint: {o.hint}"] if o.hint else []
+        lines += [f"  note: your function also wrote: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def html(self) -> str:
+        """A table for the notebook; it takes its colours from the page, light or dark."""
+        lead = f"<p>{_code(self.lead)}</p>" if self.lead else ""
+        rows = "" if self.state == "not written" else "".join(map(_row, self.outcomes))
+        table = (
+            "<table><thead><tr><th scope='col'>holds</th><th scope='col' style='text-align:left'>"
+            f"property</th><th scope='col'>points</th></tr></thead><tbody>{rows}</tbody></table>"
+            if rows
+            else ""
+        )
+        notes = "".join(
+            f"<p>Your function also wrote: <code>{escape(note)}</code></p>" for note in self.notes
+        )
+        mark = "✓" if self.state == "full" else "✗"
+        return (
+            "<div style='border-left:4px solid "
+            f"{'#009E73' if self.state == 'full' else '#D55E00'};padding-left:1em'>"
+            f"<p><strong>{mark} {escape(self.headline)}</strong></p>{lead}{table}{notes}</div>"
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {
+            "text/html": self.html(),
+            "text/plain": f"{self.earned:g}" if _kernel() else str(self),
+        }
+
+
+def _row(o: Outcome) -> str:
+    message = f"<br>{_code(o.message)}" if o.message else ""
+    hint = f"<details><summary>hint</summary>{_code(o.hint)}</details>" if o.hint else ""
+    got = o.points if o.passed else 0
+    return (
+        f"<tr><td style='text-align:center'><span aria-label='{'yes' if o.passed else 'no'}'>"
+        f"{'✓' if o.passed else '✗'}</span></td>"
+        f"<td style='text-align:left'>{_code(o.name)}{'' if o.passed else message + hint}</td>"
+        f"<td>{got:g} / {o.points:g}</td></tr>"
+    )
+
+
+def _code(text: str) -> str:
+    """Escaped text, with `backticks` as code."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
+
+
+def _kernel() -> bool:
+    """Whether this runs in a notebook's kernel rather than in a terminal."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return getattr(get_ipython(), "kernel", None) is not None
