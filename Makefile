@@ -1,0 +1,60 @@
+# Every target makes .venv from constraints.txt when it is missing or stale.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN    := .venv/bin
+RUN    := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lab exercises lectures grade bench format clean
+
+help: ## show this page
+	@echo "A course on deep generative models that runs. Targets:"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/ready ## grade a made-up class of students over all units and show the grades
+	$(RUN) $(BIN)/python -m grading demo
+
+test: .venv/ready ## lint, run every test, re-run every lecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(RUN) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+	$(RUN) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --nbval lectures
+
+lab: .venv/ready ## open JupyterLab
+	$(RUN) $(BIN)/jupyter lab
+
+exercises: .venv/ready ## write exercises/ anew from solutions/
+	$(RUN) $(BIN)/python -m grading release
+
+lectures: .venv/ready ## run every lecture (or LECTURE=04_boltzmann) and store its outputs
+	$(RUN) $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+	    --ExecutePreprocessor.record_timing=False lectures/$(or $(LECTURE),*).ipynb
+
+grade: .venv/ready ## grade what lies in grading/submitted/ for UNIT=04_boltzmann
+	@test -n "$(UNIT)" || { echo "Say which unit: make grade UNIT=04_boltzmann"; exit 2; }
+	$(RUN) $(BIN)/python -m grading autograde $(UNIT) --jobs $(JOBS)
+
+bench: .venv/bench ## measure speed and quality beside the peers
+	$(RUN) $(BIN)/python tests/benchmarks/run.py $(BENCH)
+
+format: .venv/ready ## format code and notebooks
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove .venv, caches and the demo's class
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info grading/demo
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/ready: constraints.txt pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "This course needs Python 3.11 or newer; say where it is: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making .venv with $$("$(PYTHON)" --version) (a few minutes, once) ..."
+	"$(PYTHON)" -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e '.[grading,test]' || { \
+	    echo "Could not install the packages. Is there a network, and some 3 GB of disk? Then run make again."; exit 1; }
+	@touch $@
+
+.venv/bench: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
