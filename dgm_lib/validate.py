@@ -61,7 +61,7 @@ def require_finite(name: str, x: Tensor) -> None:
         raise ValueError(f"{name}: got {bad} NaN or infinite entries; want finite numbers")
 
 
-def require_values(name: str, x: Tensor, allowed: Sequence[float]) -> None:
+def require_values(name: str, x: Tensor, allowed: Sequence[int | float]) -> None:
     """Check that every entry of `x` is one of the allowed values (a state space).
 
     >>> require_values("x", torch.tensor([0.0, 0.5]), (0, 1))

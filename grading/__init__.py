@@ -1,0 +1,18 @@
+"""Grading: nbgrader as instructors know it, with the student's code in a process of its own.
+
+    course              where a class's files lie, and nbgrader's settings for them
+    release             solutions/ -> exercises/
+    limits, channel     what a submission may use, and how two processes exchange plain data
+    zygote, child       a warm process, forked once per submission, that runs the student's cells
+    caller              a `dgm_lib.checks` caller whose function lives in that process
+    submission          a submitted file, read with every fault turned into a reason
+    verdict             (submission, release, seed, limits) -> points and feedback; a pure job
+    results             verdicts kept on disk, so that nothing is graded twice
+    exporter, preprocessor   how verdicts enter nbgrader
+    driver              a whole class in parallel; one writer fills the gradebook
+    report              the table: student × question
+    demo                a class of made-up students, graded and compared with what they deserve
+
+The parent is trusted: it holds the reference, the checks, the secret seed and the gradebook. The
+child runs the student's code and answers calls with plain data, nothing else.
+"""
