@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from dgm_lib import checkpoint as disk
@@ -62,9 +63,9 @@ class History:
 
 def fit(
     model: nn.Module,
-    data: Tensor,
+    data: Shaped[Tensor, "n ..."],
     *,
-    context: Tensor | None = None,
+    context: Shaped[Tensor, "n ..."] | None = None,
     loss: Loss | None = None,
     epochs: int = 100,
     batch_size: int = 128,
@@ -111,7 +112,7 @@ def fit(
 
     device = torch.device(device or next(model.parameters()).device)
     train, held_out = _to(train, device), held_out and _to(held_out, device)
-    optimizer = torch.optim.Adam(model.to(device).parameters(), lr)
+    optimizer = torch.optim.Adam(model.to(device).parameters(), lr, fused=True)
     history, best = History(), None
     if checkpoint is not None:
         path = Path(checkpoint)

@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -58,12 +59,16 @@ def use_style() -> None:
 
 
 def scatter(
-    x: Tensor, ax: Axes | None = None, title: str = "", color: Any = BLUE, size: float = 4
+    x: Float[Tensor, "n 2"],
+    ax: Axes | None = None,
+    title: str = "",
+    color: Any = BLUE,
+    size: float = 4,
 ) -> Axes:
     """Points (n, 2) in the plane, at one scale on both axes."""
     require_tensor("x", x, ("n", 2))
     ax = _axes(ax, (3.4, 3.4))
-    x = x.detach().cpu()
+    x = _numpy(x)
     ax.scatter(x[:, 0], x[:, 1], s=size, c=color, alpha=_alpha(len(x)), linewidths=0)
     ax.set_aspect("equal")
     ax.set_title(title)
@@ -71,7 +76,9 @@ def scatter(
 
 
 def samples_beside_data(
-    data: Tensor, samples: Tensor, titles: Sequence[str] = ("data", "samples")
+    data: Shaped[Tensor, "n ..."],
+    samples: Shaped[Tensor, "m ..."],
+    titles: Sequence[str] = ("data", "samples"),
 ) -> Figure:
     """Two panels at the same scale: points (n, 2), or images (n, 64) or (n, 1, h, w)."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.5), layout="constrained")
@@ -92,7 +99,7 @@ def density(
     limits: tuple[float, float] = (-4, 4),
     ax: Axes | None = None,
     title: str = "",
-    points: Tensor | None = None,
+    points: Float[Tensor, "m 2"] | None = None,
 ) -> Axes:
     """A heat map of exp(log_prob) over a square; `points` (n, 2) are drawn on top.
 
@@ -106,17 +113,21 @@ def density(
     centres = torch.linspace(low + step / 2, high - step / 2, side)
     grid = torch.cartesian_prod(centres, centres)
     with torch.no_grad():
-        p = log_prob(grid).exp().view(side, side).T.cpu()
-    ax.imshow(p, origin="lower", extent=(low, high, low, high), interpolation="nearest", vmin=0)
+        p = log_prob(grid).exp().view(side, side).T
+    ax.imshow(
+        _numpy(p), origin="lower", extent=(low, high, low, high), interpolation="nearest", vmin=0
+    )
     if points is not None:
-        points = points.detach().cpu()
+        points = _numpy(points)
         ax.scatter(points[:, 0], points[:, 1], s=3, color="white", alpha=0.5, linewidths=0)
     ax.set(xlim=(low, high), ylim=(low, high), title=title)
     ax.grid(False)
     return ax
 
 
-def images(x: Tensor, columns: int = 10, ax: Axes | None = None, title: str = "") -> Axes:
+def images(
+    x: Shaped[Tensor, "n ..."], columns: int = 10, ax: Axes | None = None, title: str = ""
+) -> Axes:
     """A grid of grey images, ink on paper: (n, h·h), (n, h, w) or (n, 1, h, w).
 
     Values 0 (white) to 1 (black); what lies outside is clipped.
@@ -139,7 +150,7 @@ def images(x: Tensor, columns: int = 10, ax: Axes | None = None, title: str = ""
         sheet[top : top + high - 2, left : left + wide - 2] = image
     ax = _axes(ax, (0.55 * columns, 0.55 * rows * h / w + 0.3 * bool(title)))
     cmap = plt.get_cmap("gray_r").with_extremes(bad="#D9E4EC")
-    ax.imshow(sheet, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(_numpy(sheet), cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
     ax.set_title(title)
     ax.axis("off")
     return ax
@@ -156,7 +167,7 @@ def curves(
     ax = _axes(ax)
     for label, y in values.items():
         x, y = y if isinstance(y, tuple) else (range(len(y)), y)
-        ax.plot(_plain(x), _plain(y), label=label)
+        ax.plot(_numpy(x), _numpy(y), label=label)
     if len(values) > 1:
         ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
@@ -172,20 +183,27 @@ def bars(
     color: Any = BLUE,
 ) -> Axes:
     """One bar per label."""
+    n = len(values)
+    require(len(labels) == n, f"labels: got {len(labels)} for {n} values; want one for each")
     ax = _axes(ax)
-    ax.bar(range(len(labels)), _plain(values), color=color, width=0.7)
+    ax.bar(range(len(labels)), _numpy(values), color=color, width=0.7)
     ax.set_xticks(range(len(labels)), labels)
     ax.grid(False, axis="x")
     ax.set(ylabel=ylabel, title=title)
     return ax
 
 
-def matrix(W: Tensor, ax: Axes | None = None, title: str = "", symmetric: bool = True) -> Axes:
+def matrix(
+    W: Float[Tensor, "rows columns"],
+    ax: Axes | None = None,
+    title: str = "",
+    symmetric: bool = True,
+) -> Axes:
     """A matrix as a picture with a colour bar; `symmetric` puts white at zero."""
     require_tensor("W", W, ("rows", "columns"))
     ax = _axes(ax, (3.6, 3.0))
-    W = W.detach().cpu()
-    top = float(W.abs().max()) or 1.0
+    W = _numpy(W)
+    top = float(abs(W).max()) or 1.0
     style = {"cmap": "RdBu_r", "vmin": -top, "vmax": top} if symmetric else {"cmap": "viridis"}
     picture = ax.imshow(W, interpolation="nearest", **style)
     ax.figure.colorbar(picture, ax=ax, shrink=0.85)
@@ -198,8 +216,8 @@ def _axes(ax: Axes | None, size: tuple[float, float] = (5.0, 3.2)) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
 
 
-def _plain(x: Any) -> Any:
-    return x.detach().cpu() if isinstance(x, Tensor) else x
+def _numpy(x: Any) -> Any:
+    return x.detach().cpu().numpy() if isinstance(x, Tensor) else x
 
 
 def _alpha(n: int) -> float:

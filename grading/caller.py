@@ -185,7 +185,10 @@ class RemoteCaller:
         if kind in _KINDS:
             return CallFailed(kind, message)
         if self.cell.state == "error":
-            return CallFailed("error", f"its cell stops with {self.cell.message}")
+            earlier = self.session.cells[: self.session.cells.index(self.cell)]
+            bad = next((c for c in earlier if c.state != "ok"), None)
+            before = f" (before it, the cell `{bad.key}` failed: {bad.message})" if bad else ""
+            return CallFailed("error", f"its cell stops with {self.cell.message}{before}")
         return CallFailed("error", f"its cell runs, but defines no function `{self.name}`")
 
 

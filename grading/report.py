@@ -51,7 +51,7 @@ def to_csv(rows: Iterable[Row]) -> str:
 
 def save(course: Course, rows: Iterable[Row]) -> list[str]:
     """Write `questions.csv` (points and words) and `grades.csv` (nbgrader's totals)."""
-    paths = [course.folder / "questions.csv", course.folder / "grades.csv"]
+    paths = [course.results / "questions.csv", course.results / "grades.csv"]
     write(paths[0], to_csv(rows))
     with course.gradebook() as gradebook:
         CsvExportPlugin(to=str(paths[1])).export(gradebook)

@@ -5,25 +5,33 @@ or not written, and for a misconception what the library's check gives to that v
 this process and with another seed. Nothing is taken from the grader.
 """
 
+import ast
 import copy
+import importlib
 import json
+import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 
+import matplotlib
 import nbformat
 
 from dgm_lib import checks
 from dgm_lib.checks.core import Check, Misconception, Unit
 from grading.course import Course
 from grading.sources import cell
-from grading.submission import is_solution
+from grading.submission import is_demo, is_solution, is_test
 
 NAMES = [
     *("ada", "bernoulli", "boltzmann", "curie", "darwin", "euler", "fisher", "gauss"),
     *("gibbs", "hopper", "jensen", "kolmogorov", "laplace", "markov", "noether", "poincare"),
     *("rao", "shannon", "turing", "ulam", "vapnik", "wald", "young", "zariski"),
 ]
+
+SLIPS = 12
+"""So many misconceptions per unit are tried; most cost the same with every seed."""
 
 Grade = tuple[float, str]
 """Points and the feedback in a word."""
@@ -65,7 +73,7 @@ class Paper:
     damage: Callable[[bytes], bytes | None] | None = None
     """What happens to the file before it is handed in; if it gives None, there is no file."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in self.functions:
             self.answer(name, self.right[name], (self.unit.checks[name].points, "full"))
 
@@ -77,10 +85,34 @@ class Paper:
         self.sources[name] = source.strip()
         self.expected[name] = grade
 
-    def leave(self, name: str) -> None:
-        """Hand in the stub."""
-        del self.sources[name]
-        self.expected[name] = (0, "not written")
+    def keep(self, *names: str) -> None:
+        """Write only these functions and what they need; hand in the others' stubs."""
+        kept = {*names}.union(*(self.needs(name) for name in names))
+        for name in self.functions:
+            if name not in kept:
+                del self.sources[name]
+                self.expected[name] = (0, "not written")
+
+    def slip(self, slip: "Slip") -> None:
+        """Make this mistake; what calls the function suffers with it."""
+        self.sources[slip.function] = slip.source
+        self.expected |= slip.expected
+
+    def needs(self, name: str) -> set[str]:
+        """The other graded functions that the right answer of this one calls, in the end."""
+        found: set[str] = set()
+        todo = [name]
+        while todo:
+            tree = ast.parse(self.right[todo.pop()])
+            called = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+            fresh = called & set(self.functions) - found - {name}
+            found |= fresh
+            todo += fresh
+        return found
+
+    def users(self, name: str) -> list[str]:
+        """The other graded functions whose right answers call this one."""
+        return [other for other in self.functions if name in self.needs(other)]
 
     def lose(self, damage: Callable[[bytes], bytes | None], word: str) -> None:
         """Hand in something that cannot be graded at all."""
@@ -97,18 +129,31 @@ class Paper:
         return self.damage(data) if self.damage else data
 
 
+@dataclass
+class Slip:
+    """A misconception that the library's check names, and what it costs."""
+
+    function: str
+    source: str
+    expected: dict[str, Grade]
+    """For the function itself, and for those that call it."""
+
+
 def enrol(course: Course, pool: Executor) -> dict[str, dict[str, Paper]]:
     """The class: student -> unit -> paper."""
-    units = {name: checks.load(name) for name in course.units()}
-    slips = {name: _slips(unit, pool) for name, unit in units.items()}
-    students = {}
+    units = course.units()
+    wanted = [_ask(_paper(course, unit), pool) for unit in units]
+    slips = [_slips(tasks) for tasks in wanted]
+    students: dict[str, dict[str, Paper]] = {name: {} for name in NAMES}
     for number, student in enumerate(NAMES):
-        students[student] = {}
-        for place, name in enumerate(units):
-            paper = Paper(units[name], course.release(name).read_bytes(), answers(course, name))
-            _write(paper, number, place, slips[name])
-            students[student][name] = paper
+        for place, unit in enumerate(units):
+            paper = students[student][unit] = _paper(course, unit)
+            _write(paper, number, place, slips[place])
     return students
+
+
+def _paper(course: Course, unit: str) -> Paper:
+    return Paper(checks.load(unit), course.release(unit).read_bytes(), answers(course, unit))
 
 
 def answers(course: Course, unit: str) -> dict[str, str]:
@@ -123,27 +168,26 @@ def answers(course: Course, unit: str) -> dict[str, str]:
     }
 
 
-def _write(paper: Paper, number: int, place: int, slips: list[tuple[str, str, Grade]]) -> None:
+def _write(paper: Paper, number: int, place: int, slips: list[Slip]) -> None:
     """What student `number` does with the unit in this `place`."""
-    first, *_, last = paper.functions
-    one = paper.functions[(number + place) % len(paper.functions)]
+    *_, last = paper.functions
+    free = [name for name in paper.functions if not paper.users(name)]
+    one = free[(number + place) % len(free)]
     match number:
         case 0 | 1 | 2:
             pass  # full marks
         case 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10:
-            paper.answer(*slips[(number - 3) % len(slips)])
+            paper.slip(slips[(number - 3) % len(slips)])
         case 11:  # two slips in one notebook
-            paper.answer(*slips[0])
-            paper.answer(*next(slip for slip in reversed(slips) if slip[0] != slips[0][0]))
+            paper.slip(slips[0])
+            apart = [slip for slip in slips if not slip.expected.keys() & slips[0].expected.keys()]
+            paper.slip(apart[-1])
         case 12:  # partial work
-            for name in paper.functions[2:]:
-                paper.leave(name)
+            paper.keep(*paper.functions[:2])
         case 13:
-            for name in paper.functions[:-1]:
-                paper.leave(name)
+            paper.keep(last)
         case 14:  # blank
-            for name in paper.functions:
-                paper.leave(name)
+            paper.keep()
         case 15:  # an exception in the function, or in its cell
             fault = [
                 f"def {one}(*args, **kwargs):\n    return undefined_name",
@@ -173,53 +217,73 @@ def _write(paper: Paper, number: int, place: int, slips: list[tuple[str, str, Gr
             if place == 0:
                 paper.lose(lambda data: None, "no notebook")
         case 22:  # cells deleted and doubled
-            paper.damage = lambda data: _shuffle(data, first, last)
-            paper.expected[first] = (0, "error")
+            double = next(name for name in paper.functions if name != one)
+            paper.damage = lambda data: _shuffle(data, one, double)
+            paper.expected[one] = (0, "error")
         case _:  # prints and draws a lot, and answers rightly
             paper.answer(
                 last,
-                paper.right[last] + "\nfor i in range(200_000):\n    print(i, 'x' * 20)",
+                paper.right[last] + "\nfor i in range(50_000):\n    print(i, 'x' * 20)",
                 paper.expected[last],
             )
 
 
-def _shuffle(data: bytes, first: str, last: str) -> bytes:
-    """Delete the first answer and the first test, and hand in the last answer twice."""
+def _shuffle(data: bytes, gone: str, double: str) -> bytes:
+    """Delete one answer and its test, and hand in another answer twice."""
     nb = json.loads(data)
-    gone = {first, f"check_{first}"}
-    kept = [c for c in nb["cells"] if c["id"] not in gone]
-    twice = copy.deepcopy(next(c for c in kept if c["id"] == last))
+    kept = [c for c in nb["cells"] if c["id"] not in (gone, f"check_{gone}")]
+    twice = copy.deepcopy(next(c for c in kept if c["id"] == double))
     nb["cells"] = [*kept, twice]
     return json.dumps(nb).encode()
 
 
-def _slips(unit: Unit, pool: Executor) -> list[tuple[str, str, Grade]]:
-    """Misconceptions of all functions in turn: (function, source, what the library gives)."""
+def _ask(paper: Paper, pool: Executor) -> list[tuple[str, str, list[Future]]]:
+    """Have the library grade misconceptions of all functions in turn."""
     found = []
-    for check, slip in _in_turn(list(unit.checks.values())):
-        try:
-            source = cell(slip.function, check.name, check.reference)
-        except (ValueError, OSError):
-            continue
-        index = check.misconceptions.index(slip)
-        tasks = [(checks.UNITS[unit.name], check.name, index, seed) for seed in ("one", "two")]
-        found.append((check.name, source, [pool.submit(_library, *task) for task in tasks]))
-    # Points that depend on the seed are no fair expectation.
-    graded = [(name, source, {f.result() for f in futures}) for name, source, futures in found]
-    return [(name, source, grades.pop()) for name, source, grades in graded if len(grades) == 1]
+    nb = nbformat.reads(paper.release.decode(), as_version=4)
+    for check, slip in _in_turn(list(paper.unit.checks.values())):
+        source = cell(slip.function, check.name, check.reference)
+        sources = {**paper.right, check.name: source}
+        users = paper.users(check.name)
+        runs = [c for c in nb.cells if c.cell_type == "code" and not is_test(c) and not is_demo(c)]
+        cells = [sources.get(c.id, c.source) for c in runs] if users else []
+        place = checks.UNITS[paper.unit.name], check.name, check.misconceptions.index(slip)
+        asked = [pool.submit(_library, *place, cells, users, seed) for seed in ("one", "two")]
+        found.append((check.name, source, asked))
+    return found
 
 
-def _library(module: str, function: str, index: int, seed: str) -> Grade:
-    """What the library's own check gives to a misconception, in this process."""
-    import importlib
+def _slips(asked: list[tuple[str, str, list[Future]]]) -> list[Slip]:
+    """The slips that cost the same with either seed: anything else is no fair expectation."""
+    slips = []
+    for name, source, futures in asked:
+        grades = [future.result() for future in futures]
+        if all(grade == grades[0] for grade in grades):
+            slips.append(Slip(name, source, grades[0]))
+    return slips
 
-    check: Check = importlib.import_module(module).unit.checks[function]
-    report = check.run(check.misconceptions[index].function, seed)
-    return report.earned, report.word
+
+def _library(
+    module: str, function: str, index: int, cells: list[str], users: list[str], seed: str
+) -> dict[str, Grade]:
+    """What the library's own checks give to a misconception, and to those that call it.
+
+    The latter come from the notebook's cells, run in this process.
+    """
+    unit: Unit = importlib.import_module(module).unit
+    matplotlib.use("agg")
+    namespace: dict = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for source in cells:
+            exec(source, namespace)
+    check = unit.checks[function]
+    reports = [check.run(check.misconceptions[index].function, seed)]
+    reports += [unit.checks[name].run(namespace[name], seed) for name in users]
+    return {report.function: (report.earned, report.word) for report in reports}
 
 
 def _in_turn(group: list[Check]) -> Iterator[tuple[Check, Misconception]]:
-    for i in range(max(len(check.misconceptions) for check in group)):
-        for check in group:
-            if i < len(check.misconceptions):
-                yield check, check.misconceptions[i]
+    """The first misconception of each function, then the second of each, and so on; `SLIPS`."""
+    turns = zip_longest(*([(check, slip) for slip in check.misconceptions] for check in group))
+    return islice((pair for turn in turns for pair in turn if pair), SLIPS)

@@ -125,9 +125,8 @@ def _environment(scratch: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONPATH": path,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": scratch,
+        "HOME": os.environ.get("HOME", scratch),  # for matplotlib's fonts; children get their own
         "IPYTHONDIR": scratch,
-        "MPLCONFIGDIR": scratch,
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
     }

@@ -11,7 +11,7 @@ import io
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ class CallFailed(Exception):
         return self.message
 
 
+@runtime_checkable
 class Caller(Protocol):
     """A function under test, wherever it lives.
 

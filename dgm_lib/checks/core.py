@@ -89,7 +89,7 @@ class Check:
 
     def run(self, call: Callable | Caller, seed: int | str = PUBLIC_SEED) -> Report:
         """Test a function (or a `Caller` that reaches one), with inputs drawn from `seed`."""
-        recorder = _Recorder(call if hasattr(call, "gradient") else LocalCaller(call))
+        recorder = _Recorder(call if isinstance(call, Caller) else LocalCaller(call))
         outcomes, kinds = [], set()
         for p in self.properties:
             message = ""

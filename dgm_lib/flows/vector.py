@@ -88,8 +88,8 @@ class Coupling(Bijection):
         out = self._run(kept, context)
         if self.additive:
             return self._join(kept, rest - out), z.new_zeros(z.shape[0])
-        s, t = self._scale_and_shift(out)
-        return self._join(kept, (rest - t) * torch.exp(-s)), -s.sum(1)
+        minus_s, t = self._scale_and_shift(out, sign=-1)
+        return self._join(kept, (rest - t) * minus_s.exp()), minus_s.sum(1)
 
     def _run(self, kept: Tensor, context: Tensor | None) -> Tensor:
         if self.context_dim == 0:
@@ -100,9 +100,9 @@ class Coupling(Bijection):
         require_tensor("context", context, shape)
         return self.net(torch.cat([kept, context], 1))
 
-    def _scale_and_shift(self, out: Tensor) -> tuple[Tensor, Tensor]:
+    def _scale_and_shift(self, out: Tensor, sign: int = 1) -> tuple[Tensor, Tensor]:
         s, t = out.chunk(2, dim=1)
-        return (s if self.bound is None else self.bound * s.tanh()), t
+        return (sign * s if self.bound is None else (sign * self.bound) * s.tanh()), t
 
     def _cut(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(kept, rest): views where the halves are contiguous, else a gather."""

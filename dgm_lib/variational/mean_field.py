@@ -26,9 +26,7 @@ def mean_field_bound(
     """
     _require_machine(weight, bias)
     require(bool(((m >= 0) & (m <= 1)).all()), "m: got values outside [0, 1]; want means")
-    energy = -0.5 * ((m @ weight) * m).sum(-1) - m @ bias
-    entropy = (torch.special.entr(m) + torch.special.entr(1 - m)).sum(-1)
-    return entropy - energy
+    return _bound(m, weight, bias)
 
 
 def mean_field(
@@ -53,8 +51,14 @@ def mean_field(
     for _ in range(sweeps):
         for i in range(len(m)):
             m[i] = torch.sigmoid(bias[i] + weight[i] @ m)
-            bounds.append(mean_field_bound(m, weight, bias))
+            bounds.append(_bound(m, weight, bias))
     return m, torch.stack(bounds)
+
+
+def _bound(m: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    energy = -0.5 * ((m @ weight) * m).sum(-1) - m @ bias
+    entropy = (torch.special.entr(m) + torch.special.entr(1 - m)).sum(-1)
+    return entropy - energy
 
 
 def _require_machine(weight: Tensor, bias: Tensor) -> None:

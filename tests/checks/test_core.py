@@ -93,7 +93,7 @@ def test_seed_decides_the_inputs(unit):
     assert not any((a == b).any() for a, b in zip(first, other, strict=True))
 
 
-def test_wrong_use_is_told(unit):
+def test_wrong_use_is_told(unit, unchecked):
     with pytest.raises(ValueError, match="want one of mean_square"):
         unit.check(max)
     with pytest.raises(ValueError, match="without calling it"):
