@@ -28,8 +28,9 @@ from grading.channel import Broken, Channel, encode
 from grading.limits import Limits
 
 _NOTES, _NOTE = 20, 1000
+# torch._dynamo: torch.func.jacrev imports it on its first call, and takes seconds
 _WARM = (
-    *("matplotlib.pyplot", "matplotlib_inline.backend_inline", "sklearn.datasets", "tqdm.auto"),
+    *("matplotlib.pyplot", "matplotlib_inline.backend_inline", "sklearn.datasets", "torch._dynamo"),
     *("dgm_lib.data", "dgm_lib.fit", "dgm_lib.plots", "dgm_lib.energy", "dgm_lib.flows"),
     *("dgm_lib.variational", *UNITS.values()),
 )

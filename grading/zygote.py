@@ -103,14 +103,15 @@ def shared() -> Zygote:
     """This process's zygote, started when it is first asked for, and again if it was lost."""
     zygote = _shared.get(os.getpid())
     if zygote is None or not zygote.alive:
-        if zygote is None:
-            atexit.register(close_shared)
+        close_shared()
+        atexit.register(close_shared)
         zygote = _shared[os.getpid()] = Zygote()
     return zygote
 
 
 def close_shared() -> None:
     """End this process's zygote, if it has one."""
+    atexit.unregister(close_shared)
     zygote = _shared.pop(os.getpid(), None)
     if zygote is not None:
         zygote.close()
