@@ -95,7 +95,7 @@ def fit(
             same noise in each epoch. The global random state is left alone.
         device: where to train; by default where the model is. The model stays there.
         checkpoint: a file, written after every epoch. If it exists, training goes on from it.
-        progress: show a bar; by default only when standard error is a terminal.
+        progress: show a bar; by default only where somebody watches, in a terminal or JupyterLab.
         callback: called as `callback(epoch, model)` after every epoch.
 
     Returns:
@@ -198,7 +198,8 @@ def _finite(mean: float, part: str, epoch: int, lr: float) -> float:
 def _bar(start: int, epochs: int, progress: bool | None) -> Any:
     from tqdm.auto import tqdm
 
-    shown = sys.stderr.isatty() if progress is None else progress
+    watched = sys.stderr.isatty() or "JPY_SESSION_NAME" in os.environ  # a terminal, a notebook
+    shown = watched if progress is None else progress
     return tqdm(initial=start, total=epochs, unit="epoch", disable=not shown)
 
 

@@ -35,7 +35,7 @@ def rows(course: Course, verdicts: dict[tuple[str, str], Verdict]) -> list[Row]:
             notebook = gradebook.find_submission_notebook(unit, unit, student)
             scores = {g.name: g.score for g in notebook.grades}
             for name, report in verdict.reports.items():
-                row = (student, unit, name, scores[PREFIX + name], report.points)
+                row = (student, unit, name, scores[PREFIX + name], float(report.points))
                 found.append(Row(*row, verdict.word_of(name), verdict.reason or report.advice))
     return found
 

@@ -184,7 +184,8 @@ def _(call: Caller, draw: Draw) -> None:
     "holds at the edges: one unit, float64, weights so large that Z overflows",
     points=1,
     hint="exp(1000) is infinite in floating point, though log Z is about 1000: never leave the "
-    "log domain, use torch.logsumexp.",
+    "log domain, use torch.logsumexp. If the error speaks of dtypes: ask for the states in the "
+    "dtype of b, `all_states(d, units, b.dtype)`.",
 )
 def _(call: Caller, draw: Draw) -> None:
     b = draw.normal(1, dtype=double)
@@ -333,7 +334,8 @@ def _(call: Caller, draw: Draw) -> None:
     "unit, float64, large weights",
     points=1,
     hint="An observed unit is on with probability 1 or 0. What x holds at the other units is "
-    "unknown, so it must not matter. And subtract the largest exponent before exp: softmax does.",
+    "unknown, so it must not matter. Subtract the largest exponent before exp: softmax does. If the "
+    "error speaks of dtypes, ask for `all_states(d, units, b.dtype)`.",
 )
 def _(call: Caller, draw: Draw) -> None:
     W, b = machine(draw, 4)
@@ -559,6 +561,15 @@ def _(x, uniforms, W, b, units=BITS):
 
 
 @gibbs_step.misconception(
+    "{0,1} units whatever `units` says",
+    "Right for {0,1} units, but `units` plays no part in your function. For ±1 units, off is -1 and "
+    "the probability of on is σ(2 · field).",
+)
+def _(x, uniforms, W, b, units=BITS):
+    return _sweep(x, uniforms, W, b, BITS)
+
+
+@gibbs_step.misconception(
     "σ(field) for ±1 units",
     "Right for {0,1} units. Between -1 and +1 a unit's value changes by 2, so its energy changes by "
     "twice the field: σ(2 · field).",
@@ -740,7 +751,8 @@ def _(call: Caller, draw: Draw) -> None:
     "holds at the edges: one example, one unit, float64 precision, large weights",
     points=1,
     hint="Normalise in the log domain: probabilities as softmax(-E), or exp(-E - log Z), never "
-    "exp(-E) / Σ exp(-E). And take the mean over rows even if there is only one.",
+    "exp(-E) / Σ exp(-E). Take the mean over rows even if there is only one. If the error speaks of "
+    "dtypes, ask for `all_states(d, units, b.dtype)`.",
 )
 def _(call: Caller, draw: Draw) -> None:
     for n, d, scale, units in [(1, 4, 1, BITS), (5, 1, 1, SPINS), (4, 3, 400, SPINS)]:

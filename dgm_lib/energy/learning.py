@@ -90,8 +90,8 @@ class MonteCarloLoss:
     def __init__(self, chains: int = 100, sweeps: int = 1, persistent: bool = True, seed: int = 0):
         require(chains >= 1, f"chains: got {chains}; want at least 1")
         require(sweeps >= 1, f"sweeps: got {sweeps}; want at least 1")
-        self.chains, self.sweeps, self.persistent = chains, sweeps, persistent
-        self.generator = torch.Generator().manual_seed(seed)
+        self.chains, self.sweeps, self.persistent, self.seed = chains, sweeps, persistent, seed
+        self.generator: torch.Generator | None = None  # made where the model is, at the first call
         self.fantasies: Tensor | None = None
 
     def __call__(
@@ -99,6 +99,8 @@ class MonteCarloLoss:
     ) -> Float[Tensor, ""]:
         require_values("x", x, model.units)
         W, b = model.W, model.b
+        if self.generator is None:
+            self.generator = torch.Generator(b.device).manual_seed(self.seed)
         if self.fantasies is None or not self.persistent:
             blank = b.detach().new_full((self.chains, len(b)), model.units[0])
             nothing = torch.zeros(len(b), dtype=torch.bool)

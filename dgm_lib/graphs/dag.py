@@ -98,10 +98,10 @@ def require_members(name: str, nodes: Iterable[str], parents: Mapping) -> None:
         not isinstance(nodes, str), f"{name}: got the string {nodes!r}; want a list, [{nodes!r}]"
     )
     for node in nodes:
-        require(
-            node in parents,
-            f"{name}: got the node {node!r}; want nodes of the graph: {_some(parents)}",
-        )
+        if node not in parents:
+            raise ValueError(
+                f"{name}: got the node {node!r}; want nodes of the graph: {_some(parents)}"
+            )
 
 
 def _require_nodes(parents: Graph) -> None:
@@ -109,21 +109,21 @@ def _require_nodes(parents: Graph) -> None:
         isinstance(parents, Mapping) and len(parents) > 0,
         f"parents: got {parents!r:.60}; want a dict with a list of parents for each node",
     )
-    for node, above in parents.items():
-        require(
-            isinstance(above, list | tuple),
-            f"parents: got {above!r} as the parents of {node!r}; want a list of nodes",
-        )
-        for parent in above:
-            require(
-                parent in parents,
-                f"parents: got the parent {parent!r} of {node!r}, which is not a node; "
-                f"want nodes of the graph: {_some(parents)}",
+    for node, above in parents.items():  # messages are built only if needed: this is the hot loop
+        if not isinstance(above, list | tuple):
+            raise ValueError(
+                f"parents: got {above!r} as the parents of {node!r}; want a list of nodes"
             )
-        require(
-            len(set(above)) == len(above),
-            f"parents: got a parent of {node!r} twice, {list(above)}; want each once",
-        )
+        for parent in above:
+            if parent not in parents:
+                raise ValueError(
+                    f"parents: got the parent {parent!r} of {node!r}, which is not a node; "
+                    f"want nodes of the graph: {_some(parents)}"
+                )
+        if len(set(above)) < len(above):
+            raise ValueError(
+                f"parents: got a parent of {node!r} twice, {list(above)}; want each once"
+            )
 
 
 def _closure(nodes: Collection[str], step: Mapping[str, Sequence[str]]) -> set[str]:

@@ -21,9 +21,7 @@ Tables = Mapping[str, Tensor]
 """Node -> p(node | parents), with a last axis for the node's own value."""
 
 
-def joint_log_prob(
-    x: Int[Tensor, "n d"], parents: Graph, tables: Tables
-) -> Float[Tensor, " n"]:
+def joint_log_prob(x: Int[Tensor, "n d"], parents: Graph, tables: Tables) -> Float[Tensor, " n"]:
     """log p(x) = Σ_i log p(x_i | x_parents(i)) of each state, in nats.
 
     Args:
@@ -111,7 +109,8 @@ def require_tables(parents: Graph, tables: Tables) -> list[str]:
             f"{list(parents[node])}, then the node's own",
         )
         require(
-            table.dtype == first.dtype, f"{name}: got dtype {table.dtype}; want {first.dtype} as in the others"
+            table.dtype == first.dtype,
+            f"{name}: got dtype {table.dtype}; want {first.dtype} as in the others",
         )
         require_finite(name, table)
         off = (table.sum(-1) - 1).abs().max().item()

@@ -39,7 +39,9 @@ def mutual_information(
     0.6931471805599453
     """
     axes = [*a, *b, *given]
-    require(len(a) > 0 and len(b) > 0, f"a, b: got {list(a)}, {list(b)}; want at least one axis each")
+    require(
+        len(a) > 0 and len(b) > 0, f"a, b: got {list(a)}, {list(b)}; want at least one axis each"
+    )
     fits = len(set(axes)) == len(axes) and all(0 <= axis < joint.dim() for axis in axes)
     require(fits, f"axes: got {axes}; want different ones, from 0 to {joint.dim() - 1}")
     total = joint.sum().item()

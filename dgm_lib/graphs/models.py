@@ -6,6 +6,7 @@ networks sit *in* the arrows.
 """
 
 from collections.abc import Collection
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from dgm_lib.graphs.dag import Graph, require_members, topological_order
@@ -55,14 +56,12 @@ def hierarchical_vae(
     return ModelGraph(graph, ("x",), places | {"x": (0.0, 0.0)})
 
 
-def diffusion(
-    steps: int, part: Literal["generation", "inference"] = "generation"
-) -> ModelGraph:
+def diffusion(steps: int, part: Literal["generation", "inference"] = "generation") -> ModelGraph:
     """A chain of `steps` noising steps x0 → x1 → ... (inference, fixed), or its reverse."""
     require(steps >= 1, f"steps: got {steps}; want at least 1")
     x = [f"x{t}" for t in range(steps + 1)]
     order = x if part == "inference" else x[::-1]
-    graph = {order[0]: []} | {b: [a] for a, b in zip(order, order[1:], strict=False)}
+    graph = {order[0]: []} | {b: [a] for a, b in pairwise(order)}
     return ModelGraph(graph, ("x0",), {node: (float(t), 0.0) for t, node in enumerate(x)})
 
 

@@ -43,15 +43,25 @@ def is_blocked(chain: Sequence[str], given: Collection[str], parents: Graph) -> 
     Returns:
         True if it is blocked, False if it is open. A chain of two nodes is never blocked.
     """
+    return len(blockers(chain, given, parents)) > 0
+
+
+def blockers(chain: Sequence[str], given: Collection[str], parents: Graph) -> list[str]:
+    """The inner nodes of the chain that block it; see `is_blocked`.
+
+    >>> blockers(["rain", "wet", "sprinkler"], [], {"rain": [], "sprinkler": [], "wet": ["rain", "sprinkler"]})
+    ['wet']
+    """
     topological_order(parents)
     _require_chain(chain, given, parents)
+    found = []
     for left, node, right in zip(chain, chain[1:], chain[2:], strict=False):
         if left in parents[node] and right in parents[node]:
             if descendants([node], parents).isdisjoint(given):
-                return True
+                found.append(node)
         elif node in given:
-            return True
-    return False
+            found.append(node)
+    return found
 
 
 def chains(a: str, b: str, parents: Graph) -> Iterator[list[str]]:
@@ -107,7 +117,7 @@ def d_separated(
         True if they are d-separated, False if some chain is open.
     """
     _require_disjoint(a, b, given, parents)
-    return reachable(a, given, parents).isdisjoint(b)
+    return _walk(a, given, parents, set(b)).isdisjoint(b)
 
 
 def reachable(start: Collection[str], given: Collection[str], parents: Graph) -> set[str]:
@@ -120,12 +130,24 @@ def reachable(start: Collection[str], given: Collection[str], parents: Graph) ->
     topological_order(parents)
     require_members("start", start, parents)
     require_members("given", given, parents)
+    return _walk(start, given, parents)
+
+
+def _walk(
+    start: Collection[str],
+    given: Collection[str],
+    parents: Graph,
+    until: Collection[str] = frozenset(),
+) -> set[str]:
+    """`reachable`, unchecked; stops as soon as it meets a node of `until`."""
     given = set(given)
     below, opens = children(parents), ancestors(given, parents)
     from_child, from_parent = set(start), set()
     todo = [(node, True) for node in from_child]
     while todo:
         node, upward = todo.pop()
+        if node in until:
+            break
         if node not in given:  # it passes a walk on to its children, wherever that came from
             fresh = [n for n in below[node] if n not in from_parent]
             from_parent.update(fresh)
@@ -158,9 +180,7 @@ def _require_chain(chain: Sequence[str], given: Collection[str], parents: Graph)
     require_members("chain", chain, parents)
     require_members("given", given, parents)
     require(len(chain) >= 2, f"chain: got {len(chain)} nodes; want at least two")
-    require(
-        len(set(chain)) == len(chain), f"chain: got {list(chain)}; want no node more than once"
-    )
+    require(len(set(chain)) == len(chain), f"chain: got {list(chain)}; want no node more than once")
     for left, right in pairwise(chain):
         require(
             left in parents[right] or right in parents[left],

@@ -16,7 +16,7 @@ from dgm_lib.validate import require
 
 
 def ascend(
-    step: Callable[[], tuple[float, float]], steps: int, tol: float, eps: float
+    step: Callable[[], tuple[float, float]], steps: int, tol: float
 ) -> Float[Tensor, " half_steps"]:
     """Repeat a step of EM until the bound rises by less than `tol`, at most `steps` times.
 
@@ -25,7 +25,6 @@ def ascend(
         steps: the most iterations.
         tol: stop when the bound after an E step exceeds the one before by less than this; 0 goes on
             to the end.
-        eps: the rounding unit of the computation, `torch.finfo(dtype).eps`.
 
     Returns:
         The bound after every half step, E at even and M at odd positions, in float64.
@@ -40,11 +39,11 @@ def ascend(
     for _ in range(steps):
         for half, bound in zip("EM", step(), strict=True):
             before = bounds[-1] if bounds else -float("inf")
-            if not bound >= before - 1e3 * eps * (1 + abs(bound)):
+            if not bound >= before - 1e-9 * (1 + abs(bound)):  # computed in float64
                 raise ArithmeticError(
                     f"the bound fell from {before:.9g} to {bound:.9g} in iteration "
                     f"{len(bounds) // 2 + 1}, {half} step: EM cannot do that, so rounding has taken "
-                    "over; use float64, or a larger floor"
+                    "over; a larger floor would help"
                 )
             bounds.append(bound)
         if len(bounds) > 2 and bounds[-2] - bounds[-4] < tol:

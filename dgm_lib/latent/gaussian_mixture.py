@@ -22,11 +22,10 @@ from torch.distributions import Categorical, Distribution, MultivariateNormal
 
 from dgm_lib.latent import mixture
 from dgm_lib.latent.em import ascend
+from dgm_lib.latent.gaussian_em import KINDS, constrained, em_iteration, rows_at_once
 from dgm_lib.latent.start import kmeans_plus_plus
 from dgm_lib.model import LatentVariable
 from dgm_lib.validate import require, require_tensor
-
-KINDS = ("full", "diagonal", "spherical", "tied")
 
 
 class GaussianMixture(LatentVariable):
@@ -108,11 +107,12 @@ class GaussianMixture(LatentVariable):
         require_tensor("x", x, ("n", "d"), batch=True)
         require(self.k <= len(x), f"k: got {self.k} components for {len(x)} points; want fewer")
         require(restarts >= 1, f"restarts: got {restarts}; want at least 1")
+        dtype, x = x.dtype, x.double()  # components may be thin, and sums long
         centre = x.mean(0)
         x = x - centre  # far from the origin, products would lose digits
-        spread = x.double().square().mean().item()
+        spread = x.square().mean().item()
         require(
-            spread > torch.finfo(x.dtype).eps ** 2 * centre.double().square().mean().item(),
+            spread > torch.finfo(dtype).eps ** 2 * centre.square().mean().item(),
             f"x: got {len(x)} times the same point; want data that vary",
         )
         floor = self.floor * spread
@@ -126,11 +126,12 @@ class GaussianMixture(LatentVariable):
                 theta, after_e, after_m = em_iteration(x, *theta, self.kind, floor)
                 return after_e, after_m
 
-            bounds = ascend(step, steps, tol, torch.finfo(x.dtype).eps)
+            bounds = ascend(step, steps, tol)
             if best is None or bounds[-1] > best[1][-1]:
                 best = theta, bounds
         (weights, means, scales), self.bounds_ = best
-        self.weights_, self.means_, self.scales_ = weights, means + centre, scales
+        self.weights_, self.means_ = weights.to(dtype), (means + centre).to(dtype)
+        self.scales_ = scales.to(dtype)
         return self
 
     def _start(self, x: Tensor, floor: float, generator: torch.Generator) -> tuple:
@@ -141,8 +142,9 @@ class GaussianMixture(LatentVariable):
     def _warm(self, x: Tensor, centre: Tensor, floor: float) -> tuple:
         require(self.weights_ is not None, "warm: got True before any fit; want parameters first")
         require_tensor("x", x, ("n", self.means_.shape[1]))
-        scales = constrained(self.covariances_, self.weights_, self.kind, floor)
-        return self.weights_, self.means_ - centre, scales
+        weights, scales = self.weights_.double(), self.scales_.double()
+        scales = constrained(scales @ scales.mT, weights, self.kind, floor)
+        return weights, self.means_.double() - centre, scales
 
     def log_prob(
         self, x: Float[Tensor, "n d"], context: Tensor | None = None
@@ -171,85 +173,3 @@ class GaussianMixture(LatentVariable):
 
     def _require_fitted(self) -> None:
         require(self.weights_ is not None, "model: got one without parameters; want fit(x) first")
-
-
-def em_iteration(
-    x: Float[Tensor, "n d"],
-    weights: Float[Tensor, " k"],
-    means: Float[Tensor, "k d"],
-    scales: Float[Tensor, "k d d"],
-    kind: str,
-    floor: float,
-) -> tuple[tuple[Tensor, Tensor, Tensor], float, float]:
-    """One E and one M step in a single pass over the data, in memory that does not grow with n.
-
-    The E step whitens each point, y = L_k⁻¹(x - μ_k). The M step needs only Σ r, Σ r y and Σ r y yᵀ,
-    in those same coordinates: they are centred at the old mean, so nothing cancels.
-
-    Returns:
-        the new (weights, means, scales), and the ELBO per example after the E and after the M step.
-    """
-    (k, d), n = means.shape, len(x)
-    inverse, constants = mixture.inverses(scales), mixture.log_constants(weights, scales)
-    mass, first = x.new_zeros(k), x.new_zeros(k, d)
-    second = x.new_zeros(k, d, d)
-    log_likelihood = entropy = 0.0
-    for part in x.split(rows_at_once(k, d)):
-        y = mixture.whiten(part, means, inverse)  # (k, c, d)
-        joint = constants[:, None] - 0.5 * y.square().sum(-1)  # (k, c)
-        log_p = joint.logsumexp(0)
-        log_r = joint - log_p
-        r = log_r.exp()
-        weighted = r[:, :, None] * y
-        mass += r.sum(1)
-        first += weighted.sum(1)
-        second += weighted.mT @ y
-        log_likelihood += log_p.double().sum().item()
-        entropy -= (r * log_r.clamp_min(-1e4)).double().sum().item()  # 0 · -inf is 0 here
-
-    alive = mass > torch.finfo(x.dtype).tiny * n
-    share = torch.where(alive, 1 / mass, 0)[:, None]
-    shift = first * share
-    spread = second * share[:, :, None] - shift[:, :, None] * shift[:, None]
-    covariances = torch.where(alive[:, None, None], scales @ spread @ scales.mT, scales @ scales.mT)
-    new_weights = torch.where(alive, mass, 0)
-    new_weights = new_weights / new_weights.sum()
-    new_means = means + (scales @ shift[:, :, None]).squeeze(-1)
-    new_scales = constrained(covariances, new_weights, kind, floor)
-
-    # E_q[log p(x, z)] under the new parameters needs the same sums only
-    distance = torch.linalg.solve_triangular(new_scales, covariances, upper=False)
-    distance = torch.linalg.solve_triangular(new_scales, distance.mT, upper=False)
-    trace = distance.diagonal(dim1=-2, dim2=-1).sum(-1)
-    terms = mixture.log_constants(new_weights, new_scales) - 0.5 * trace
-    expected = torch.where(alive, mass * terms, 0).double().sum().item()
-    theta = new_weights, new_means, new_scales
-    return theta, log_likelihood / n, (expected + entropy) / n
-
-
-def constrained(
-    covariances: Float[Tensor, "k d d"], weights: Float[Tensor, " k"], kind: str, floor: float
-) -> Float[Tensor, "k d d"]:
-    """Cholesky factors of the most likely covariances of this kind with no variance below `floor`.
-
-    Of all Σ with eigenvalues of at least c, -log det Σ - tr(Σ⁻¹ S) is largest at S with its
-    eigenvalues below c lifted to c.
-    """
-    covariances = covariances.double()
-    if kind == "tied":
-        pooled = (weights.double()[:, None, None] * covariances).sum(0)
-        covariances = pooled.expand_as(covariances)
-    if kind in ("diagonal", "spherical"):
-        variances = covariances.diagonal(dim1=-2, dim2=-1)
-        if kind == "spherical":
-            variances = variances.mean(-1, keepdim=True).expand_as(variances)
-        return variances.clamp_min(floor).sqrt().diag_embed().to(weights.dtype)
-    values, vectors = torch.linalg.eigh((covariances + covariances.mT) / 2)
-    if (values < floor).any():
-        covariances = (vectors * values.clamp_min(floor)[:, None]) @ vectors.mT
-    return torch.linalg.cholesky(covariances).to(weights.dtype)
-
-
-def rows_at_once(k: int, d: int) -> int:
-    """How many points to treat together, so that their k · d numbers stay in the cache."""
-    return max(64, 2**17 // (k * d))

@@ -5,6 +5,7 @@
 z takes K values, so Bayes' theorem is a sum that anyone can do: the posterior p(z = k | x) is exact,
 and EM (Dempster, Laird and Rubin, 1977, doi:10.1111/j.2517-6161.1977.tb01600.x) needs no
 approximation. These are plain functions of the parameters; `gaussian_mixture` makes a model of them.
+Bad input (shapes, NaN, weights that are no probabilities, a singular Σ_k) raises a ValueError.
 """
 
 import math
@@ -34,12 +35,6 @@ def mixture_log_prob(
 
     Returns:
         The log density of each point.
-
-    Raises:
-        ValueError: on wrong shapes, NaN, weights that are no probabilities, or a singular Σ_k.
-
-    >>> mixture_log_prob(torch.zeros(1, 1), torch.ones(1), torch.zeros(1, 1), torch.ones(1, 1, 1))
-    tensor([-0.9189])
     """
     return log_joint(x, weights, means, _factors(x, weights, means, covariances)).logsumexp(1)
 
@@ -64,9 +59,6 @@ def responsibilities(
 
     Returns:
         One row per point; each row sums to one.
-
-    Raises:
-        ValueError: on wrong shapes, NaN, weights that are no probabilities, or a singular Σ_k.
     """
     return log_joint(x, weights, means, _factors(x, weights, means, covariances)).softmax(1)
 
@@ -89,16 +81,13 @@ def m_step(
     Returns:
         weights (k,), means (k, d), covariances (k, d, d). A component that holds fewer than d + 1
         points has a singular covariance.
-
-    Raises:
-        ValueError: on wrong shapes, NaN, or rows of r that are not probabilities.
     """
     require_tensor("x", x, ("n", "d"), batch=True)
     require_tensor("r", r, (len(x), "k"), batch=True)
     require_probabilities("r", r)
     mass = r.sum(0)
-    share = torch.where(mass > 0, r / mass.clamp_min(torch.finfo(r.dtype).tiny), 1 / len(x))  # (n, k)
-    share = share / share.sum(0)  # a mass so small that it rounds still gives an average
+    column = torch.where(mass > 0, r, 1.0)  # an empty component counts all points alike
+    share = column / column.sum(0)
     means = share.mT @ x
     centred = x - means[:, None]  # (k, n, d)
     covariances = (share.mT[:, :, None] * centred).mT @ centred

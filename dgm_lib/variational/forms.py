@@ -61,9 +61,8 @@ def closed_form_elbo(
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " n"]:
     """The ELBO with the model's own encoder and its KL in closed form: what a VAE maximises."""
-    return elbo_samples(model, x, model.encode(x), samples, generator)["reconstruction - KL"].mean(
-        0
-    )
+    forms = elbo_samples(model, x, model.encode(x), samples, generator)
+    return forms["reconstruction - KL"].mean(0)
 
 
 def closed_form_loss(

@@ -2,8 +2,8 @@
 
 Quality: test ELBO and its 1,000-sample importance-weighted estimate, in nats per image of 8×8
 binary pixels; beside them what pixels on their own reach. Noise: the variance of one-sample
-gradients of E_q[log p(x, z)] by the mean of q, averaged over its coordinates, in the
-linear-Gaussian model with W = I, σ = 0.5, x = 1 and q = N(0, I).
+gradients of E_q[log p(x, z)] in the linear-Gaussian model with W = I, σ = 0.5, x = 1: by the mean
+of a diagonal q = N(0, I), and by the Cholesky factor of a full one, averaged over the entries.
 """
 
 import time
@@ -38,24 +38,31 @@ def vae_quality(latent: int, epochs: int = 300) -> dict[str, float]:
     }
 
 
-def gradient_variance(k: int, samples: int = 50_000) -> dict[str, float]:
-    """The variance of one-sample estimates, per coordinate of the mean."""
+def gradient_variance(k: int, full: bool, samples: int = 20_000) -> dict[str, float]:
+    """The variance of one-sample estimates, per entry of the mean (or, if full, of L)."""
     model = LinearGaussian(torch.eye(k), torch.zeros(k), sigma=0.5).requires_grad_(False)
 
     def f(z):
         return model.decode(z).log_prob(torch.ones(k)) + model.prior().log_prob(z)
 
-    mean, scale = torch.zeros(k), torch.eye(k)
+    mean = torch.zeros(k)
+    scale = torch.eye(k) + 0.3 * full * torch.ones(k, k).tril(-1) / k
     eps = torch.randn(samples, k, generator=torch.Generator().manual_seed(0))
-    baseline = f(eps) - centre_leave_one_out(f(eps))
-    plain = score_gradients(f, mean, scale, eps)[0]
+    value = f(eps @ scale.mT)
+    baseline = value - centre_leave_one_out(value)
+    plain = score_gradients(f, mean, scale, eps)
+    score = score_gradients(lambda z: torch.ones(len(z)), mean, scale, eps)
     estimates = {
         "score function": plain,
-        "leave-one-out": score_gradients(f, mean, scale, eps, baseline)[0],
-        "fitted control": control_variate(plain, eps),
-        "reparameterised": pathwise_gradients(f, mean, scale, eps)[0],
+        "leave-one-out": score_gradients(f, mean, scale, eps, baseline),
+        "fitted control": [control_variate(g, h) for g, h in zip(plain, score, strict=True)],
+        "reparameterised": pathwise_gradients(f, mean, scale, eps),
     }
-    return {name: g.var(0).mean().item() for name, g in estimates.items()}
+    entries = torch.ones(k, k).tril().bool()
+    return {
+        name: (by_scale[:, entries] if full else by_mean).var(0).mean().item()
+        for name, (by_mean, by_scale) in estimates.items()
+    }
 
 
 def main() -> None:
@@ -66,11 +73,12 @@ def main() -> None:
     for latent in (2, 8, 16):
         row = vae_quality(latent)
         print(f"{latent:3d} latent  " + "".join(f"{v:16.2f}" for v in row.values()), flush=True)
-    rows = {k: gradient_variance(k) for k in (1, 2, 4, 8, 16, 32)}
-    print("\nvariance of one-sample gradients, by the dimension of z")
-    print(f"{'':17s}" + "".join(f"{k:>10d}" for k in rows))
-    for name in rows[1]:
-        print(f"{name:17s}" + "".join(f"{row[name]:10.1f}" for row in rows.values()))
+    for full, title in ((False, "mean, diagonal q"), (True, "Cholesky factor, full q")):
+        rows = {k: gradient_variance(k, full) for k in (1, 2, 4, 8, 16, 32)}
+        print(f"\nvariance of one-sample gradients by the {title}; dimension of z:")
+        print(f"{'':17s}" + "".join(f"{k:>10d}" for k in rows))
+        for name in rows[1]:
+            print(f"{name:17s}" + "".join(f"{row[name]:10.1f}" for row in rows.values()))
 
 
 if __name__ == "__main__":

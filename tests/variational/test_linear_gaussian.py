@@ -78,8 +78,8 @@ def test_a_trained_encoder_reaches_the_smallest_gap_of_its_family(full):
         p.requires_grad_(False)
     x = model.sample(400, generator=torch.Generator().manual_seed(0))
     start = model.gap(x).mean().item()
-    fit(model, x, epochs=60, batch_size=50, lr=0.03, valid=0)
-    fit(model, x, epochs=40, batch_size=400, lr=0.003, valid=0)
+    fit(model, x, epochs=40, batch_size=50, lr=0.03, valid=0)
+    fit(model, x, epochs=30, batch_size=400, lr=0.003, valid=0)
     precision = torch.eye(2) + weight.mT @ weight / 0.64
     best = 0.0 if full else 0.5 * (precision.diagonal().log().sum() - precision.logdet()).item()
     assert start > best + 1

@@ -1,0 +1,92 @@
+"""Graphical models: which variables depend on which, and what follows from it.
+
+dag           graphs as plain dicts of parents; order, ancestors, Markov blanket
+discrete      networks of probability tables: joint_log_prob, ancestral_sample
+network       the same as a model: exact conditionals, fitting by counting
+separation    blocked chains, and d-separation in linear time
+independence  mutual information, a test on data, witnesses of dependence
+undirected    separation in undirected graphs, moral graphs
+models        the graphs of the course's model families, and plates
+draw          pictures of all of them (import it by itself: it needs matplotlib)
+"""
+
+from dgm_lib.graphs.dag import (
+    Graph,
+    ancestors,
+    children,
+    descendants,
+    markov_blanket,
+    topological_order,
+)
+from dgm_lib.graphs.discrete import Tables, ancestral_sample, joint_log_prob, random_tables
+from dgm_lib.graphs.independence import (
+    PermutationTest,
+    empirical_joint,
+    mutual_information,
+    permutation_test,
+    witness,
+)
+from dgm_lib.graphs.models import (
+    ModelGraph,
+    Positions,
+    autoregressive,
+    diffusion,
+    hierarchical_vae,
+    hmm,
+    unroll,
+    vae,
+)
+from dgm_lib.graphs.network import DiscreteNetwork
+from dgm_lib.graphs.separation import (
+    blockers,
+    chains,
+    d_separated,
+    d_separated_by_chains,
+    is_blocked,
+    reachable,
+)
+from dgm_lib.graphs.undirected import (
+    Neighbours,
+    d_separated_by_moralising,
+    moral_graph,
+    neighbours_of,
+    separated,
+)
+
+__all__ = [
+    "DiscreteNetwork",
+    "Graph",
+    "ModelGraph",
+    "Neighbours",
+    "PermutationTest",
+    "Positions",
+    "Tables",
+    "ancestors",
+    "ancestral_sample",
+    "autoregressive",
+    "blockers",
+    "chains",
+    "children",
+    "d_separated",
+    "d_separated_by_chains",
+    "d_separated_by_moralising",
+    "descendants",
+    "diffusion",
+    "empirical_joint",
+    "hierarchical_vae",
+    "hmm",
+    "is_blocked",
+    "joint_log_prob",
+    "markov_blanket",
+    "moral_graph",
+    "mutual_information",
+    "neighbours_of",
+    "permutation_test",
+    "random_tables",
+    "reachable",
+    "separated",
+    "topological_order",
+    "unroll",
+    "vae",
+    "witness",
+]
