@@ -22,6 +22,7 @@ from dgm_lib.validate import require
 SHADE = "#C9CDD2"
 EDGE = "#333333"
 ROOM = 0.55  # around the outermost nodes, in units of the plane
+UNIT = 58.0  # points per unit of the plane, in a figure of its own
 
 
 def draw(
@@ -56,13 +57,15 @@ def draw(
     place = positions or layered(graph)
     missing = [node for node in graph if node not in place]
     require(not missing, f"positions: got none for {', '.join(missing)}; want one for each node")
-    if ax is None:
-        x, y = zip(*place.values(), strict=True)
-        wide, high = (max(v) - min(v) + 2 * ROOM for v in (x, y))
-        size = (0.8 * wide, 0.8 * high + 0.35 * bool(title))
-        ax = plt.subplots(figsize=size, layout="constrained")[1]
     text = {node: (labels or {}).get(node, label(node)) for node in graph}
     size = {node: _size(text[node]) for node in graph}
+    x, y = zip(*(place[node] for node in graph), strict=True)
+    side = max(ROOM, max(wide for wide, _ in size.values()) / UNIT + 0.1)
+    frame = (min(x) - side, max(x) + side, min(y) - ROOM, max(y) + ROOM)
+    if ax is None:
+        inches = UNIT / 72 * (frame[1] - frame[0]), UNIT / 72 * (frame[3] - frame[2])
+        figure = (inches[0], inches[1] + 0.35 * bool(title))
+        ax = plt.subplots(figsize=figure, layout="constrained")[1]
     for nodes_label, nodes in (plates or {}).items():
         require_members("plates", nodes, graph)
         _plate(ax, nodes_label, [place[node] for node in nodes])
@@ -76,8 +79,7 @@ def draw(
     _nodes(ax, list(graph), place, size, observed, colors or {})
     for node in graph:
         ax.text(*place[node], text[node], ha="center", va="center", fontsize=10, zorder=4)
-    x, y = zip(*(place[node] for node in graph), strict=True)
-    ax.set(xlim=(min(x) - ROOM, max(x) + ROOM), ylim=(min(y) - ROOM, max(y) + ROOM), title=title)
+    ax.set(xlim=frame[:2], ylim=frame[2:], title=title)
     ax.set_aspect("equal")
     ax.axis("off")
     return ax
@@ -110,7 +112,7 @@ def mark_chain(
     ax.plot(x, y, linewidth=9, alpha=0.45, zorder=1, solid_capstyle="round", **style)
     for node in stops:
         px, py = positions[node]
-        ax.plot(px, py, "x", color=RED, markersize=25, markeredgewidth=2.6, alpha=0.85, zorder=5)
+        ax.plot(px, py, "x", color=RED, markersize=37, markeredgewidth=3.5, zorder=2.5)
     return ax
 
 
@@ -188,6 +190,7 @@ def _nodes(ax, nodes, place, size, observed, colors) -> None:
             edgecolors=[colors.get(node, BLACK if node in observed else EDGE) for node in nodes],
             linewidths=[2.6 if node in colors else 1.2 for node in nodes],
             zorder=3,
+            clip_on=False,
         ),
         autolim=False,
     )
