@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from itertools import chain
 from typing import Any
 
@@ -111,21 +112,22 @@ def _who(course: Course, unit: str, students: list[str] | None) -> list[str]:
 def _each(pool: Executor, function: Callable, tasks: dict) -> Iterable[tuple[Any, Any]]:
     """The results as they come; if a worker is lost, what it had is done again."""
     left = dict(tasks)
-    for attempt in range(_ATTEMPTS):
-        futures = {pool.submit(function, task): name for name, task in left.items()}
-        try:
-            for future in as_completed(futures):
-                result = future.result()
-                del left[futures[future]]
-                yield futures[future], result
-            return
-        except BrokenProcessPool:
-            if attempt == _ATTEMPTS - 1:
+    with ExitStack() as replacements:
+        for attempt in range(1, _ATTEMPTS + 1):
+            futures = {pool.submit(function, task): name for name, task in left.items()}
+            try:
+                for future in as_completed(futures):
+                    result = future.result()
+                    del left[futures[future]]
+                    yield futures[future], result
+                return
+            except BrokenProcessPool:
+                if attempt == _ATTEMPTS:
+                    raise
+                pool = replacements.enter_context(executor())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
-            pool = executor()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _register(course: Course, unit: str) -> None:

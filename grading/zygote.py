@@ -85,7 +85,7 @@ class Zygote:
     def close(self) -> None:
         self.control.close()
         try:
-            self.process.wait(timeout=5)
+            self.process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 from dgm_lib.checks import UNITS as CHECKED
 
@@ -58,12 +58,11 @@ def execute(path: Path, *, allow_errors: bool = False) -> NotebookNode:
     """Run a notebook from top to bottom in a fresh kernel, in an empty folder."""
     notebook = read(path)
     with tempfile.TemporaryDirectory() as folder:
-        manager = AsyncKernelManager(
-            kernel_name="python3", transport="ipc", ip=os.path.join(folder, "kernel")
-        )
+        sockets = {"transport": "ipc", "ip": os.path.join(folder, "kernel")}
         NotebookClient(
             notebook,
-            km=manager,
+            config=Config(KernelManager=sockets),
+            kernel_name="python3",
             timeout=300,
             allow_errors=allow_errors,
             record_timing=False,

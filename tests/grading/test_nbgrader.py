@@ -151,7 +151,7 @@ def test_autograde_and_feedback_by_the_command_line_alone(graded):
     assert grades(course) == EARNED
     assert (course.results / UNIT / "full.json").is_file()
     course.feedback(UNIT, "slip").unlink()
-    done = nbgrader(course, "generate_feedback", UNIT)
+    done = nbgrader(course, "generate_feedback", UNIT, "--force")
     assert done.returncode == 0, done.stderr
     assert "squares" in course.feedback(UNIT, "slip").read_text()
 
