@@ -12,6 +12,7 @@ import ctypes
 import gc
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,7 +41,7 @@ class Zygote:
     """The parent's handle on its zygote; one per process that grades."""
 
     def __init__(self):
-        self.scratch = tempfile.TemporaryDirectory(prefix="grading-")
+        self.scratch = tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True)
         self.control, theirs = socket.socketpair()
         self.control.settimeout(_READY_SECONDS)
         with theirs:
@@ -176,6 +177,7 @@ def serve(fileno: int) -> None:
                 control.sendall(_line({"how": _reap(pid, request["gone"])}))
     for pid in running:
         _reap(pid, gone=False)
+    shutil.rmtree(os.getcwd(), ignore_errors=True)  # the parent may have been killed
     os._exit(0)
 
 

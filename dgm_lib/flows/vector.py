@@ -60,6 +60,9 @@ class Coupling(Bijection):
         outputs = (self.d - self.k) * (1 if additive else 2)
         sizes = (self.k + context_dim, *hidden, outputs)
         self.net = MLP(sizes, activation, zero_last=True, seed=seed)
+        for layer in self.net:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = True  # nobody needs what it overwrites, and memory costs time
         self.layout = (
             "kept first"
             if kept[: self.k].all()

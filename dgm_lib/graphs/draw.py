@@ -80,7 +80,7 @@ def draw(
     for node in graph:
         ax.text(*place[node], text[node], ha="center", va="center", fontsize=10, zorder=4)
     ax.set(xlim=frame[:2], ylim=frame[2:], title=title)
-    ax.set_aspect("equal")
+    ax.set_aspect("equal", anchor="N")  # titles of panels side by side at one height
     ax.axis("off")
     return ax
 

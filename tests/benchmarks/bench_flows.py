@@ -1,8 +1,10 @@
 """RealNVP against nflows, normflows and zuko at equal architecture, and its quality on toys.
 
 Equal means: the same number of couplings with the same masks (half kept, taking turns), one
-perceptron for each with the same widths and ReLUs, a standard normal base, the same Adam. What
-stays each library's own is how it squashes the log-scale (ours tanh, zuko a rational function,
+perceptron for each with the same widths and ReLUs, a standard normal base, the same Adam. zuko
+builds its own perceptrons; nflows and normflows take any network and get plain Linear and ReLU
+layers; ours overwrite their inputs in the ReLUs, which is part of what is measured. What stays each
+library's own is how it squashes the log-scale (ours tanh, zuko a rational function,
 nflows a sigmoid, normflows none). That the rest is the same mathematics is checked first, with our
 weights copied into every peer. One thread; processor time; each number is the median of repeats that
 take turns, so that a busy machine slows all alike.
