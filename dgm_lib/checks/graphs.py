@@ -17,7 +17,7 @@ from dgm_lib.checks import expect
 from dgm_lib.checks.call import Caller
 from dgm_lib.checks.core import Unit
 from dgm_lib.checks.inputs import Draw
-from dgm_lib.graphs import dag, discrete, separation
+from dgm_lib.graphs import blocking, dag, discrete, separation
 
 unit = Unit("02_graphs")
 check = unit.check
@@ -450,7 +450,7 @@ def _(uniforms, parents, tables):
 
 # --- is_blocked -----------------------------------------------------------------------------------
 
-is_blocked = unit.graded(separation.is_blocked)
+is_blocked = unit.graded(blocking.is_blocked)
 
 PASSES: Graph = {"a": [], "m": ["a"], "b": ["m"], "d": ["m"]}  # a → m → b
 FORK: Graph = {"m": [], "a": ["m"], "b": ["m"], "d": ["m"]}  # a ← m → b
@@ -884,7 +884,7 @@ def _(a, b, given, parents):
     return all(
         any(_stops(chain, given, parents, collider=lambda n: n not in given))
         for one, other in itertools.product(a, b)
-        for chain in separation.chains(one, other, parents)
+        for chain in blocking.chains(one, other, parents)
     )
 
 

@@ -3,13 +3,15 @@
 dag           graphs as plain dicts of parents; order, ancestors, Markov blanket
 discrete      networks of probability tables: joint_log_prob, ancestral_sample
 network       the same as a model: exact conditionals, fitting by counting
-separation    blocked chains, and d-separation in linear time
+blocking      chains, and whether they are blocked
+separation    d-separation, by its definition and in linear time
 independence  mutual information, a test on data, witnesses of dependence
 undirected    separation in undirected graphs, moral graphs
 models        the graphs of the course's model families, and plates
-draw          pictures of all of them (import it by itself: it needs matplotlib)
+draw, layout  pictures of all of them (import draw by itself: it needs matplotlib)
 """
 
+from dgm_lib.graphs.blocking import blockers, chains, is_blocked
 from dgm_lib.graphs.dag import (
     Graph,
     ancestors,
@@ -37,14 +39,7 @@ from dgm_lib.graphs.models import (
     vae,
 )
 from dgm_lib.graphs.network import DiscreteNetwork
-from dgm_lib.graphs.separation import (
-    blockers,
-    chains,
-    d_separated,
-    d_separated_by_chains,
-    is_blocked,
-    reachable,
-)
+from dgm_lib.graphs.separation import d_separated, d_separated_by_chains, reachable
 from dgm_lib.graphs.undirected import (
     Neighbours,
     d_separated_by_moralising,

@@ -5,7 +5,6 @@ end at the rim of their nodes whatever the size of the figure.
 """
 
 import math
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -13,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from dgm_lib.graphs.dag import Graph, require_members, topological_order
+from dgm_lib.graphs.blocking import blockers
+from dgm_lib.graphs.dag import Graph, require_members
+from dgm_lib.graphs.layout import label, layered, size_of
 from dgm_lib.graphs.models import ModelGraph, Positions
-from dgm_lib.graphs.separation import blockers
 from dgm_lib.plots import BLACK, GREEN, RED
 from dgm_lib.validate import require
 
@@ -58,7 +58,7 @@ def draw(
     missing = [node for node in graph if node not in place]
     require(not missing, f"positions: got none for {', '.join(missing)}; want one for each node")
     text = {node: (labels or {}).get(node, label(node)) for node in graph}
-    size = {node: _size(text[node]) for node in graph}
+    size = {node: size_of(text[node]) for node in graph}
     x, y = zip(*(place[node] for node in graph), strict=True)
     side = max(ROOM, max(wide for wide, _ in size.values()) / UNIT + 0.1)
     frame = (min(x) - side, max(x) + side, min(y) - ROOM, max(y) + ROOM)
@@ -114,44 +114,6 @@ def mark_chain(
         px, py = positions[node]
         ax.plot(px, py, "x", color=RED, markersize=37, markeredgewidth=3.5, zorder=2.5)
     return ax
-
-
-def layered(parents: Graph) -> Positions:
-    """A place for each node: below all of its parents, near their middle, one row per depth."""
-    depth: dict[str, int] = {}
-    rows: list[list[str]] = []
-    for node in topological_order(parents):
-        depth[node] = 1 + max((depth[parent] for parent in parents[node]), default=-1)
-        rows += [[]] if depth[node] == len(rows) else []
-        rows[depth[node]].append(node)
-    place: Positions = {}
-    for level, row in enumerate(rows):
-        middle = {
-            node: sum(place[p][0] for p in parents[node]) / max(1, len(parents[node]))
-            for node in row
-        }
-        for i, node in enumerate(sorted(row, key=middle.__getitem__)):
-            place[node] = (1.5 * (i - (len(row) - 1) / 2), -1.0 * level)
-    return place
-
-
-def label(node: str) -> str:
-    """How a node is written: one letter and a number as a symbol with an index.
-
-    >>> label("z12"), label("rain")
-    ('$z_{12}$', 'rain')
-    """
-    match = re.fullmatch(r"([^\W\d_])(\d*)", node)
-    if not match:
-        return node
-    index = f"_{{{match[2]}}}" if match[2] else ""
-    return f"${match[1]}{index}$"
-
-
-def _size(text: str) -> tuple[float, float]:
-    """Half width and half height of a node, in points."""
-    word = 3.4 * len(text) + 5 if "$" not in text else 0
-    return (max(13.0, word), 13.0)
 
 
 def _rim(size: tuple[float, float], start: tuple[float, float], end: tuple[float, float]) -> float:

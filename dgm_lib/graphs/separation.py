@@ -1,104 +1,23 @@
 """d-separation: reading independence off a DAG.
 
-A and B are d-separated by C if every chain (path that ignores the arrows) between a node of A and
-a node of B is blocked by C. Then X_A and X_B are independent given X_C in *every* distribution
-that factorises over the graph (soundness); if they are not d-separated, they are dependent in
-*some* such distribution (completeness).
+A and B are d-separated by C if every chain between a node of A and a node of B is blocked by C.
+Then X_A and X_B are independent given X_C in *every* distribution that factorises over the graph
+(soundness); if they are not d-separated, they are dependent in *some* such distribution
+(completeness).
 
 Two ways to decide it: chain by chain, as it is defined, which takes exponential time; and by
 walking along open chains only, which takes time linear in the size of the graph.
 
-Sources: Pearl (1988), "Probabilistic Reasoning in Intelligent Systems"; Geiger, Verma and Pearl
-(1990), "Identifying independence in Bayesian networks", Networks 20 (the linear algorithm);
-Shachter (1998), "Bayes-ball", arXiv:1301.7412.
+Sources: Geiger, Verma and Pearl (1990), "Identifying independence in Bayesian networks", Networks
+20 (the linear algorithm); Shachter (1998), "Bayes-ball", arXiv:1301.7412.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise, product
+from collections.abc import Collection
+from itertools import product
 
-from dgm_lib.graphs.dag import (
-    Graph,
-    ancestors,
-    children,
-    descendants,
-    require_members,
-    topological_order,
-)
+from dgm_lib.graphs.blocking import chains, is_blocked
+from dgm_lib.graphs.dag import Graph, ancestors, children, require_members, topological_order
 from dgm_lib.validate import require
-
-
-def is_blocked(chain: Sequence[str], given: Collection[str], parents: Graph) -> bool:
-    """Whether a chain is blocked by the nodes in `given`.
-
-    It is, if at least one of its inner nodes blocks it. A node where both arrows of the chain
-    arrive (→ node ←, a collider) blocks unless the node itself or one of its descendants is given.
-    Any other inner node blocks if it is given.
-
-    Args:
-        chain: the nodes along the chain, at least two, neighbours joined by an arrow of either
-            direction; its two ends are not given.
-        given: the observed nodes.
-        parents: the graph, node -> its parents.
-
-    Returns:
-        True if it is blocked, False if it is open. A chain of two nodes is never blocked.
-    """
-    return len(blockers(chain, given, parents)) > 0
-
-
-def blockers(chain: Sequence[str], given: Collection[str], parents: Graph) -> list[str]:
-    """The inner nodes of the chain that block it; see `is_blocked`.
-
-    >>> blockers(["rain", "wet", "sprinkler"], [], {"rain": [], "sprinkler": [], "wet": ["rain", "sprinkler"]})
-    ['wet']
-    """
-    topological_order(parents)
-    _require_chain(chain, given, parents)
-    found = []
-    for left, node, right in zip(chain, chain[1:], chain[2:], strict=False):
-        if left in parents[node] and right in parents[node]:
-            if descendants([node], parents).isdisjoint(given):
-                found.append(node)
-        elif node in given:
-            found.append(node)
-    return found
-
-
-def chains(a: str, b: str, parents: Graph) -> Iterator[list[str]]:
-    """All chains from node a to node b that meet no node twice. There can be exponentially many.
-
-    >>> list(chains("a", "b", {"a": [], "c": ["a"], "b": ["a", "c"]}))
-    [['a', 'c', 'b'], ['a', 'b']]
-    """
-    topological_order(parents)
-    require_members("a", [a], parents)
-    require_members("b", [b], parents)
-    below = children(parents)
-    chain = [a]
-
-    def extend() -> Iterator[list[str]]:
-        if chain[-1] == b:
-            yield list(chain)
-            return
-        for node in [*parents[chain[-1]], *below[chain[-1]]]:
-            if node not in chain:
-                chain.append(node)
-                yield from extend()
-                chain.pop()
-
-    return extend()
-
-
-def d_separated_by_chains(
-    a: Collection[str], b: Collection[str], given: Collection[str], parents: Graph
-) -> bool:
-    """`d_separated`, word for word by its definition: exponential time, for small graphs."""
-    _require_disjoint(a, b, given, parents)
-    return all(
-        is_blocked(chain, given, parents)
-        for one, other in product(a, b)
-        for chain in chains(one, other, parents)
-    )
 
 
 def d_separated(
@@ -118,6 +37,18 @@ def d_separated(
     """
     _require_disjoint(a, b, given, parents)
     return _walk(a, given, parents, set(b)).isdisjoint(b)
+
+
+def d_separated_by_chains(
+    a: Collection[str], b: Collection[str], given: Collection[str], parents: Graph
+) -> bool:
+    """`d_separated`, word for word by its definition: exponential time, for small graphs."""
+    _require_disjoint(a, b, given, parents)
+    return all(
+        is_blocked(chain, given, parents)
+        for one, other in product(a, b)
+        for chain in chains(one, other, parents)
+    )
 
 
 def reachable(start: Collection[str], given: Collection[str], parents: Graph) -> set[str]:
@@ -174,18 +105,3 @@ def _require_disjoint(
             f"{one}: got {', '.join(map(repr, both))}, which {other} also holds; "
             "want sets without a common node",
         )
-
-
-def _require_chain(chain: Sequence[str], given: Collection[str], parents: Graph) -> None:
-    require_members("chain", chain, parents)
-    require_members("given", given, parents)
-    require(len(chain) >= 2, f"chain: got {len(chain)} nodes; want at least two")
-    require(len(set(chain)) == len(chain), f"chain: got {list(chain)}; want no node more than once")
-    for left, right in pairwise(chain):
-        require(
-            left in parents[right] or right in parents[left],
-            f"chain: got {left!r} beside {right!r}, between which there is no arrow; "
-            "want neighbours in the graph",
-        )
-    for end in (chain[0], chain[-1]):
-        require(end not in given, f"given: got {end!r}, an end of the chain; want inner nodes")

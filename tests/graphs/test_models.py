@@ -17,7 +17,8 @@ from dgm_lib.graphs import (
     unroll,
     vae,
 )
-from dgm_lib.graphs.draw import SHADE, draw, draw_model, layered, mark_chain
+from dgm_lib.graphs.draw import SHADE, draw, draw_model, mark_chain
+from dgm_lib.graphs.layout import layered
 
 ALL = [
     vae(),
