@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import textwrap
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_stubs_are_the_library_s_own_signature_and_docstring(unit):
     cells = {cell.id: cell for cell in code_cells(read(exercise(unit)))}
     for name, check in checks.load(unit).checks.items():
         stub = definition(cells[name].source, name)
-        wanted = ast.parse(inspect.cleandoc(inspect.getsource(check.reference))).body[0]
+        wanted = ast.parse(textwrap.dedent(inspect.getsource(check.reference))).body[0]
         assert ast.unparse(stub.args) == ast.unparse(wanted.args), name
         assert ast.unparse(stub.returns) == ast.unparse(wanted.returns), name
         assert ast.get_docstring(stub) == ast.get_docstring(wanted), name

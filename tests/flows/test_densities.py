@@ -142,6 +142,16 @@ def test_speaks_the_verbs_and_follows_to_other_types():
     torch.testing.assert_close(flow.loss(x, context), -flow.log_prob(x, context).mean())
 
 
+def test_everything_follows_to_another_device():
+    """The meta device computes shapes only, and refuses to mix with tensors that stayed behind."""
+    for flow in (flows.real_nvp(4, 2, mask=flows.alternating_mask(4)), flows.nice(2)):
+        flow = flow.to("meta")
+        sample = flow.sample(3)
+        assert sample.device.type == "meta"
+        z, log_det = flow.bijection(sample)
+        assert flow.base.log_prob(z).device.type == log_det.device.type == "meta"
+
+
 def test_other_seeds_give_other_weights():
     a, b = (dict(flows.real_nvp(2, seed=s).named_parameters()) for s in (0, 1))
     assert any(not torch.equal(a[key], b[key]) for key in a)
