@@ -13,7 +13,7 @@ REAL = [unit for unit in checks.UNITS if unit != "99_fake"]
 
 
 def test_every_grade_of_the_demo_s_class_is_as_expected(tmp_path, capfd):
-    """Builds, grades and compares a class over all units, as `make demo` does."""
+    """Builds, grades and compares a class, as `make demo` does."""
     status = main(["demo", "--folder", str(tmp_path / "demo")])
     said = capfd.readouterr().out
     assert status == 0, said
