@@ -10,7 +10,20 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_LAZY = ("checks", "data", "energy", "fit", "flows", "model", "nn", "plots", "variational")
+_LAZY = (
+    "checks",
+    "data",
+    "density",
+    "energy",
+    "fit",
+    "flows",
+    "graphs",
+    "latent",
+    "model",
+    "nn",
+    "plots",
+    "variational",
+)
 __all__ = list(_LAZY)
 
 

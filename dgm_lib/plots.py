@@ -101,9 +101,9 @@ def density(
     title: str = "",
     points: Float[Tensor, "m 2"] | None = None,
 ) -> Axes:
-    """A heat map of exp(log_prob) over a square; `points` (n, 2) are drawn on top.
+    """A heat map of exp(log_prob) over a square; `points` (m, 2) are drawn on top.
 
-    `log_prob` maps (m, 2) to (m,), in nats; it is called without gradient on a 160 × 160 grid.
+    `log_prob` maps (n, 2) to (n,), in nats; it is called without gradient on a 160 × 160 grid.
     """
     low, high = limits
     require(low < high, f"limits: got {limits}; want (low, high)")

@@ -20,6 +20,9 @@ from dgm_lib.checks.inputs import Draw
 from dgm_lib.checks.report import Report
 
 UNITS = {
+    "01_density": "dgm_lib.checks.density",
+    "02_graphs": "dgm_lib.checks.graphs",
+    "03_latent": "dgm_lib.checks.latent",
     "04_boltzmann": "dgm_lib.checks.boltzmann",
     "08_variational": "dgm_lib.checks.variational",
     "10_coupling_flows": "dgm_lib.checks.coupling_flows",

@@ -276,9 +276,9 @@ def ratio(x: Tensor, observed: Tensor, W: Tensor, b: Tensor, units: Units) -> Te
 
 
 def some_observed(draw: Draw, d: int) -> Tensor:
-    """A mask with at least one unit on either side."""
+    """A mask that leaves at least two units unobserved, and observes at least one."""
     order = draw.uniform(d).argsort()
-    return order < draw.integer(1, d - 1)
+    return order < draw.integer(1, d - 2)
 
 
 @conditional.property(
@@ -340,11 +340,13 @@ def _(call: Caller, draw: Draw) -> None:
 def _(call: Caller, draw: Draw) -> None:
     W, b = machine(draw, 4)
     x, observed = states_of(draw, 3, 4, BITS), some_observed(draw, 4)
-    other = torch.where(observed, x, 1 - x)
+    other = torch.where(observed, x, draw.normal(3, 4, scale=5))
     got = expect.tensor("the result", call(x, observed, W, b), (3, 4))
     on = x[:, observed]
     expect.close("p(x_i = on) of the observed units", got[:, observed], on)
     expect.close("p with other values at the unobserved units", call(other, observed, W, b), got)
+    everything = torch.ones(4, dtype=torch.bool)
+    expect.close("p when every unit is observed", call(x, everything, W, b), x)
     W, b, x = torch.zeros(1, 1, dtype=double), draw.normal(1, dtype=double), -torch.ones(1, 1)
     got = call(x.double(), torch.tensor([False]), W, b, SPINS)
     expect.close("p for a single ±1 unit", got, torch.sigmoid(2 * b)[None], rtol=1e-6)
@@ -404,6 +406,26 @@ def _(x, observed, W, b, units=BITS):
 def _(x, observed, W, b, units=BITS):
     low, high = units
     return low + (high - low) * _conditional(x, observed, W, b, units)
+
+
+@conditional.misconception(
+    "value of an observed unit for its probability",
+    "You return what x holds at the observed units. For {0,1} units that happens to be the "
+    "probability of being on; a ±1 unit that is off holds -1, and is on with probability 0.",
+)
+def _(x, observed, W, b, units=BITS):
+    return torch.where(observed, x, _conditional(x, observed, W, b, units))
+
+
+@conditional.misconception(
+    "unknown units left out of the field",
+    "You used σ(gap · field) with the observed units only, as if the unknown ones held 0. Unknown "
+    "is not 0: each of them takes both of its values, weighted with exp(-E). Sum over them.",
+)
+def _(x, observed, W, b, units=BITS):
+    field = torch.where(observed, x, 0) @ W + b
+    p = torch.sigmoid((units[1] - units[0]) * field)
+    return torch.where(observed, (x == units[1]).to(b.dtype), p)
 
 
 @conditional.misconception(
@@ -521,12 +543,17 @@ def _(call: Caller, draw: Draw) -> None:
     second = (states.T * p) @ states
     # entries between 0 and 1: a standard error of at most 0.0036, so this is 5.6 of them
     expect.close("E[x xᵀ] after a sweep", x.T @ x / n, second, rtol=0, atol=0.02)
+    p_on = torch.sigmoid(states @ W + b)  # old and new value are independent given the others
+    moves = p @ (2 * p_on * (1 - p_on))
+    moved = (x != start).double().mean(0)
+    expect.close("share of chains in which each unit changed", moved, moves, rtol=0, atol=0.02)
 
 
 @gibbs_step.property(
     "holds at the edges: one chain, one unit, float64, transposed storage, large weights",
     points=1,
-    hint="Use torch.sigmoid, which cannot overflow, and keep both axes of x.",
+    hint="Use torch.sigmoid, which cannot overflow, and keep both axes of x. If the error speaks of "
+    "a written-to tensor, you wrote into x itself: work on x.clone().",
 )
 def _(call: Caller, draw: Draw) -> None:
     for n, d, units, scale, dtype in [
@@ -537,6 +564,10 @@ def _(call: Caller, draw: Draw) -> None:
         (x, u, W, b, _), want = sweep_case(draw, n, d, units, scale, dtype)
         stored = x.T.contiguous().T
         expect.close(f"the new states, n = {n}, d = {d}", call(stored, u, W, b, units), want)
+    W, b = machine(draw, 3)
+    x = states_of(draw, 1, 3, BITS).expand(6, 3)  # one row in memory: it cannot be written to
+    want, u = sweep(x, draw.uniform(6, 3), W, b, BITS)
+    expect.close("the new states of six chains that start alike", call(x, u, W, b), want)
 
 
 def _sweep(x, uniforms, W, b, units, order=None, probability=None, on=None, old=False):
@@ -710,12 +741,13 @@ def _(call: Caller, draw: Draw) -> None:
 def _(call: Caller, draw: Draw) -> None:
     W, b = machine(draw, 4)
     dW, _ = two(call(states_of(draw, 5, 4, BITS), W, b), 4)
+    expect.true(bool((dW != 0).any()), "dW: got zeros only; want data minus model")
     expect.close("dW and its transpose", dW, dW.T)
     expect.close("the diagonal of dW", dW.diagonal(), torch.zeros(4))
 
 
 @bm_gradients.property(
-    "both vanish when the data are distributed like the model",
+    "both vanish when the data are distributed like the model, and only then",
     points=0.5,
     hint="The gradient is a difference of two averages of the same thing. If the data contain each "
     "state in proportion to exp(-E), both averages are equal and learning stops.",
@@ -730,6 +762,11 @@ def _(call: Caller, draw: Draw) -> None:
     dW, db = two(call(x, W.float(), b.float()), 3)
     expect.close("dW", off_diagonal(dW), torch.zeros(3, 3))
     expect.close("db", db, torch.zeros(3))
+    _, db = two(call(states.float(), W.float(), b.float()), 3)  # each state once: more on
+    below = bool((db < 0).all())
+    expect.true(
+        below, f"db for data that are less often on than the model: got {db.max():.3g}; want < 0"
+    )
 
 
 @bm_gradients.property(
@@ -748,20 +785,21 @@ def _(call: Caller, draw: Draw) -> None:
 
 
 @bm_gradients.property(
-    "holds at the edges: one example, one unit, float64 precision, large weights",
+    "holds at the edges: one example, one unit, float64 precision, large weights, no weights yet",
     points=1,
-    hint="Normalise in the log domain: probabilities as softmax(-E), or exp(-E - log Z), never "
+    hint="Learning starts from W = 0, where the gradient is not zero. Normalise in the log domain: probabilities as softmax(-E), or exp(-E - log Z), never "
     "exp(-E) / Σ exp(-E). Take the mean over rows even if there is only one. If the error speaks of "
     "dtypes, ask for `all_states(d, units, b.dtype)`.",
 )
 def _(call: Caller, draw: Draw) -> None:
-    for n, d, scale, units in [(1, 4, 1, BITS), (5, 1, 1, SPINS), (4, 3, 400, SPINS)]:
+    cases = [(1, 4, 1, BITS), (5, 1, 1, SPINS), (4, 3, 400, SPINS), (5, 3, 0, BITS)]
+    for n, d, scale, units in cases:
         W, b = machine(draw, d, 1, double)
         W, b = scale * W, scale * (b + 2 * b.sign())  # at 400, exp overflows for certain
         x = states_of(draw, d, n, units, double).T
         dW, db = two(call(x, W, b, units), d)
         want_W, want_b = likelihood_gradient(x, W, b, units)
-        case = f"for n = {n}, d = {d}" + (", large weights" if scale > 1 else "")
+        case = f"for n = {n}, d = {d}" + {400: ", large weights", 0: ", W = 0"}.get(scale, "")
         expect.close(f"dW off the diagonal {case}", off_diagonal(dW), want_W, rtol=0, atol=1e-6)
         expect.close(f"db {case}", db, want_b, rtol=0, atol=1e-6)
 
@@ -828,6 +866,26 @@ def _(x, W, b, units=BITS):
 def _(x, W, b, units=BITS):
     dW, db = _finish(*_averages(x, W, b, units))
     return 2 * dW, db
+
+
+@bm_gradients.misconception(
+    "half of each derivative",
+    "dW is half of what it should be. If you let autograd differentiate by the entries of W, the "
+    "one weight w_ij is treated as two, and each gets half: add the two, dW + dWᵀ.",
+)
+def _(x, W, b, units=BITS):
+    dW, db = _finish(*_averages(x, W, b, units))
+    return dW / 2, db
+
+
+@bm_gradients.misconception(
+    "covariances instead of averages",
+    "You took E[x_i] E[x_j] off E[x_i x_j] in both terms. The energy holds the plain products "
+    "x_i x_j, so the derivative by w_ij compares their plain averages, means and all.",
+)
+def _(x, W, b, units=BITS):
+    data2, model2, data1, model1 = _averages(x, W, b, units)
+    return _finish(data2 - data1.outer(data1), model2 - model1.outer(model1), data1, model1)
 
 
 @bm_gradients.misconception(

@@ -24,6 +24,14 @@ check = unit.check
 # ---------------------------------------------------------------- maps, laws and networks
 
 
+def require_batch(x: Tensor) -> None:
+    if x.dim() != 2:
+        raise ValueError(
+            f"f: got shape {tuple(x.shape)}; want a batch, shape (n, d): "
+            "for one example, add a first axis of length one"
+        )
+
+
 class Linear(nn.Module):
     """x @ matrix.T, from data to noise."""
 
@@ -32,6 +40,7 @@ class Linear(nn.Module):
         self.register_buffer("matrix", matrix)
 
     def forward(self, x: Tensor) -> Tensor:
+        require_batch(x)
         return x @ self.matrix.T
 
 
@@ -44,6 +53,7 @@ class Bend(nn.Module):
         self.a = a
 
     def forward(self, x: Tensor) -> Tensor:
+        require_batch(x)
         return (x + self.a * torch.tanh(x)) @ self.matrix.T
 
 
@@ -269,6 +279,55 @@ def _(x, f, base_log_prob):
 
 
 @change_of_variables.misconception(
+    "sum of the log-det over the batch",
+    "Every example has its own volume change. You add the log-determinants of the whole batch to "
+    "each example: keep one for each.",
+)
+def _(x, f, base_log_prob):
+    log_p, J = _parts(x, f, base_log_prob)
+    return log_p + torch.linalg.slogdet(J).logabsdet.sum()
+
+
+@change_of_variables.misconception(
+    "the sign instead of the log-det",
+    "`torch.linalg.slogdet` returns two tensors: first the sign of the determinant, then log|det|. "
+    "You add the sign; the second is the one to add.",
+)
+def _(x, f, base_log_prob):
+    log_p, J = _parts(x, f, base_log_prob)
+    return log_p + torch.linalg.slogdet(J).sign
+
+
+@change_of_variables.misconception(
+    "the density, not its logarithm",
+    "These are the right densities, without the logarithm. Return log p(x): in many dimensions p(x) "
+    "itself is too small for a float.",
+)
+def _(x, f, base_log_prob):
+    log_p, J = _parts(x, f, base_log_prob)
+    return (log_p + torch.linalg.slogdet(J).logabsdet).exp()
+
+
+@change_of_variables.misconception(
+    "absolute value of the logarithm",
+    "You take |log det|. The absolute value goes inside, log|det|: where f shrinks space this is "
+    "negative, and must lower the density.",
+)
+def _(x, f, base_log_prob):
+    log_p, J = _parts(x, f, base_log_prob)
+    return log_p + torch.linalg.slogdet(J).logabsdet.abs()
+
+
+@change_of_variables.misconception(
+    "Jacobian at the wrong point",
+    "You take the Jacobian at z = f(x). The formula has ∂f/∂x at x, the point where f is applied.",
+)
+def _(x, f, base_log_prob):
+    log_p, _ = _parts(x, f, base_log_prob)
+    return log_p + torch.linalg.slogdet(flows.jacobian(f, f(x))).logabsdet
+
+
+@change_of_variables.misconception(
     "density of the noise at x",
     "You evaluate the noise's density at x itself. It must be asked at z = f(x), the point of noise "
     "space that x comes from.",
@@ -286,8 +345,8 @@ coupling_forward = unit.graded(flows.coupling_forward)
 @coupling_forward.property(
     "the kept entries pass through unchanged",
     points=0.5,
-    hint="Where the mask is 1, z equals x exactly. Multiply what the network says by `1 - mask`, or "
-    "put the two parts together as `mask * x + (1 - mask) * (...)`.",
+    hint="Where the mask is 1, z equals x exactly: what the network says must not reach those "
+    "entries. `1 - mask` is the opposite mask.",
 )
 def _(call: Caller, draw: Draw) -> None:
     x, mask, net = case(draw, d=5, kept=3)
@@ -298,9 +357,9 @@ def _(call: Caller, draw: Draw) -> None:
 
 @coupling_forward.property(
     "the others are scaled by exp(s), then shifted by t",
-    points=1.5,
+    points=1,
     hint="z = x · exp(s) + t where the mask is 0. The network's output is cut in two along "
-    "dimension 1: `s, t = net(mask * x).chunk(2, dim=1)`, log-scale first.",
+    "dimension 1, log-scale first, shift second.",
 )
 def _(call: Caller, draw: Draw) -> None:
     x, mask, net = case(draw, d=5, kept=2)
@@ -331,16 +390,34 @@ def _(call: Caller, draw: Draw) -> None:
 
 
 @coupling_forward.property(
+    "gradients flow through the network too",
+    points=0.5,
+    hint="z depends on x in two ways: directly, and through what the network says. Training needs "
+    "both: no `.detach()`, no `torch.no_grad()`, no numpy.",
+)
+def _(call: Caller, draw: Draw) -> None:
+    x, mask, net = case(draw, n=3, d=4, kept=2)
+    inputs = x.clone().requires_grad_()
+    s, t = net(mask * inputs).chunk(2, 1)
+    z = mask * inputs + (1 - mask) * (inputs * s.exp() + t)
+    (want,) = torch.autograd.grad(z.sum(), inputs)
+    (got,) = call.gradient(x, mask, net, wrt=[0])
+    expect.close("gradient of the sum of z with respect to x", got, want)
+
+
+@coupling_forward.property(
     "edge cases: images, and one example of two features in single precision",
     points=0.5,
     hint="`chunk(2, dim=1)` cuts vectors along the features and images along the channels, so the "
-    "same line serves both. Do not reshape, and keep the dtype.",
+    "same line serves both. Do not reshape, and keep the dtype of x.",
 )
 def _(call: Caller, draw: Draw) -> None:
     x, mask, net = image_case(draw)
     s, t = scale_and_shift(x, mask, net)
     want = mask * x + (1 - mask) * (x * s.exp() + t)
-    expect.close("z for images", call(x, mask, net), want)
+    got = call(x, mask, net)
+    expect.close("z for images", got, want)
+    expect.true(got.dtype == x.dtype, f"z: got dtype {got.dtype}; want that of x, {x.dtype}")
     x, mask, net = draw.normal(1, 2), torch.tensor([0.0, 1.0]), network(draw, 2, torch.float32)
     s, t = scale_and_shift(x, mask, net)
     want = mask * x + (1 - mask) * (x * s.exp() + t)
@@ -426,6 +503,26 @@ def _(x, mask, net):
 
 
 @coupling_forward.misconception(
+    "output cut along the last axis",
+    "You cut the network's output along its last axis. For vectors that is dimension 1, for images "
+    "it is the width: cut along `dim=1`, the features or channels.",
+)
+def _(x, mask, net):
+    s, t = net(mask * x).chunk(2, -1)
+    return mask * x + (1 - mask) * (x * s.exp() + t)
+
+
+@coupling_forward.misconception(
+    "detached",
+    "The numbers are right, but no gradient reaches the network, so it would never learn. Look for "
+    "`.detach()`, `.data`, `torch.no_grad()` or numpy.",
+)
+def _(x, mask, net):
+    s, t = net(mask * x).detach().chunk(2, 1)
+    return mask * x + (1 - mask) * (x * s.exp() + t)
+
+
+@coupling_forward.misconception(
     "the inverse direction",
     "This is the map from noise to data, (x - t) · exp(-s). Here x is data and z is wanted: "
     "x · exp(s) + t.",
@@ -497,7 +594,9 @@ def _(call: Caller, draw: Draw) -> None:
 )
 def _(call: Caller, draw: Draw) -> None:
     x, mask, net = image_case(draw)
-    expect.close("x for images", call(_forward(x, mask, net), mask, net), x)
+    got = call(_forward(x, mask, net), mask, net)
+    expect.close("x for images", got, x)
+    expect.true(got.dtype == x.dtype, f"x: got dtype {got.dtype}; want that of z, {x.dtype}")
     x, mask, net = draw.normal(1, 2), torch.tensor([0.0, 1.0]), network(draw, 2, torch.float32)
     z = _forward(x, mask, net)
     expect.close("x for one example", call(z, mask, net), x, rtol=1e-3, atol=1e-3)
@@ -548,6 +647,35 @@ def _(z, mask, net):
 )
 def _(z, mask, net):
     s, t = net(z).chunk(2, 1)
+    return mask * z + (1 - mask) * ((z - t) * torch.exp(-s))
+
+
+@coupling_inverse.misconception(
+    "log-scale and shift exchanged",
+    "The first half of the network's output is the log-scale s, the second half the shift t. You "
+    "use them the other way round.",
+)
+def _(z, mask, net):
+    t, s = net(mask * z).chunk(2, 1)
+    return mask * z + (1 - mask) * ((z - t) * torch.exp(-s))
+
+
+@coupling_inverse.misconception(
+    "kept part dropped",
+    "Where the mask is 1 you return zeros. The kept entries of z are those of x: add them.",
+)
+def _(z, mask, net):
+    s, t = net(mask * z).chunk(2, 1)
+    return (1 - mask) * ((z - t) * torch.exp(-s))
+
+
+@coupling_inverse.misconception(
+    "output cut along the last axis",
+    "You cut the network's output along its last axis. For vectors that is dimension 1, for images "
+    "it is the width: cut along `dim=1`, the features or channels.",
+)
+def _(z, mask, net):
+    s, t = net(mask * z).chunk(2, -1)
     return mask * z + (1 - mask) * ((z - t) * torch.exp(-s))
 
 
@@ -609,8 +737,8 @@ def _(call: Caller, draw: Draw) -> None:
 @coupling_log_det.property(
     "only the transformed entries count, however many they are",
     points=1,
-    hint="A kept entry has a 1 on the diagonal, and log 1 = 0: multiply s by `1 - mask` before you "
-    "sum. A mean would divide by a number that has no place in a determinant.",
+    hint="A kept entry has a 1 on the diagonal, and log 1 = 0: whatever s the network says for it, "
+    "it adds nothing. A mean would divide by a number that has no place in a determinant.",
 )
 def _(call: Caller, draw: Draw) -> None:
     for kept in (1, 4):
@@ -622,7 +750,7 @@ def _(call: Caller, draw: Draw) -> None:
 @coupling_log_det.property(
     "a function of the kept entries alone, and gradients flow through it",
     points=1,
-    hint="s comes from `net(mask * x)`, so the transformed entries of x must not matter. Training "
+    hint="The network sees the kept entries only, so the others must not matter. Training "
     "pulls on this number: no `.detach()`, no `torch.no_grad()`, no numpy.",
 )
 def _(call: Caller, draw: Draw) -> None:
@@ -637,17 +765,17 @@ def _(call: Caller, draw: Draw) -> None:
 @coupling_log_det.property(
     "edge cases: images, and a determinant too large for a float",
     points=1,
-    hint="exp(150) does not fit into single precision, but its logarithm is just 150: add the "
+    hint="exp(900) does not fit into any float, but its logarithm is just 900: add the "
     "log-scales, and never form the product. For images, sum over channels, height and width.",
 )
 def _(call: Caller, draw: Draw) -> None:
     x, mask, net = image_case(draw)
     expect.close("log-det for images", call(x, mask, net), autograd_log_det(x, mask, net))
-    d = 10
+    d = 60
     for sign in (1, -1):
         log_scale = sign * draw.uniform(d, low=25.0, high=35.0)
         net = pinned(draw, d, log_scale, draw.normal(d), torch.float32)
-        mask = mask_of(draw, d, 5).float()
+        mask = mask_of(draw, d, 30).float()
         want = ((1 - mask) * log_scale).sum().expand(2)
         got = call(draw.normal(2, d), mask, net)
         expect.close(f"log-det with log-scales near {30 * sign}", got, want)
@@ -694,9 +822,36 @@ def _(x, mask, net):
 
 
 @coupling_log_det.misconception(
+    "log-scale used as the scale",
+    "You take the logarithm of s. s is a logarithm already, that of the scale exp(s): add the s "
+    "themselves.",
+)
+def _(x, mask, net):
+    return ((1 - mask) * _s(x, mask, net).abs().log()).flatten(1).sum(1)
+
+
+@coupling_log_det.misconception(
+    "zeros on the diagonal",
+    "You multiply exp(s) by `1 - mask`, so the kept entries put zeros on the diagonal, and the "
+    "determinant is 0. Their diagonal entry is 1; in logarithms it is 0, so mask s and not exp(s).",
+)
+def _(x, mask, net):
+    return ((1 - mask) * _s(x, mask, net).exp()).flatten(1).log().sum(1)
+
+
+@coupling_log_det.misconception(
+    "summed over one axis",
+    "Right for vectors. An image has three axes besides the batch, and you sum over one of them: "
+    "sum over channels, height and width.",
+)
+def _(x, mask, net):
+    return ((1 - mask) * _s(x, mask, net)).sum(1)
+
+
+@coupling_log_det.misconception(
     "product before the logarithm",
-    "The formula is right, but exp, then product, then log overflows: e^150 is more than single "
-    "precision can hold. The log of Π exp(s_i) is Σ s_i; add, and never form the product.",
+    "The formula is right, but exp, then product, then log overflows: e^900 is more than any float "
+    "can hold. The log of Π exp(s_i) is Σ s_i; add, and never form the product.",
 )
 def _(x, mask, net):
     return ((1 - mask) * _s(x, mask, net)).flatten(1).exp().prod(1).log()
@@ -800,8 +955,9 @@ def _(call: Caller, draw: Draw) -> None:
 @squeeze.property(
     "each 2 × 2 block becomes four channels in reading order",
     points=1,
-    hint="Cut height into (h/2, 2) and width into (w/2, 2) with `reshape`; then `permute` brings the "
-    "two axes of length 2 next to the channels before the final `reshape`.",
+    hint="Number the pixels of a 4 × 4 image from 0 to 15 and print what comes out: the first pixels "
+    "of the four channels should be 0, 1, 4, 5. With `reshape`, the two axes of length 2 must come "
+    "right behind the channels before they are merged.",
 )
 def _(call: Caller, draw: Draw) -> None:
     x = draw.normal(2, 1, 4, 6)
@@ -816,7 +972,7 @@ def _(call: Caller, draw: Draw) -> None:
     "the row and column inside the block follow it.",
 )
 def _(call: Caller, draw: Draw) -> None:
-    x = draw.normal(3, 3, 4, 2)
+    x = draw.normal(3, 3, 4, 6)
     want = torch.stack([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], 2).flatten(1, 2)
     expect.close("z", call(x), want)
 
@@ -831,7 +987,7 @@ def _(call: Caller, draw: Draw) -> None:
     got = expect.tensor("z", call(x), (1, 4, 1, 1))
     expect.true(got.dtype == x.dtype, f"z: got dtype {got.dtype}; want that of x, {x.dtype}")
     expect.close("z of one block", got, x.reshape(1, 4, 1, 1))
-    x = draw.normal(2, 6, 2, 4).transpose(1, 3)
+    x = draw.normal(2, 6, 4, 2).transpose(1, 3)  # (2, 2, 4, 6)
     want = torch.stack([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], 2).flatten(1, 2)
     expect.close("z", call(x), want)
 
@@ -869,6 +1025,26 @@ def _(x):
 def _(x):
     blocks, shape = _blocks(x)
     return blocks.permute(0, 1, 5, 3, 2, 4).reshape(shape)
+
+
+@squeeze.misconception(
+    "clockwise instead of reading order",
+    "You go round the block: top left, top right, bottom right, bottom left. Reading order starts "
+    "the second row at its left: the last two channels of each block are exchanged.",
+)
+def _(x):
+    corners = [x[:, :, i::2, j::2] for i, j in ((0, 0), (0, 1), (1, 1), (1, 0))]
+    return torch.stack(corners, 2).flatten(1, 2)
+
+
+@squeeze.misconception(
+    "rows and columns of the image exchanged",
+    "Right blocks, but the small images are filled column by column. In the permutation the rows of "
+    "blocks come before the columns, as in x.",
+)
+def _(x):
+    blocks, shape = _blocks(x)
+    return blocks.permute(0, 1, 3, 5, 4, 2).reshape(shape)
 
 
 @squeeze.misconception(

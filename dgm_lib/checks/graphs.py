@@ -1003,7 +1003,7 @@ def _(call: Caller, draw: Draw) -> None:
 )
 def _(call: Caller, draw: Draw) -> None:
     cases = []
-    for k in range(8):
+    for k in range(5):
         graph = random_graph(draw, 7, 0.4) if k else renamed(draw, FAMILY)[0]
         for node in shuffled(draw, list(graph))[:4]:
             cases.append((node, graph, call(node, graph)))
@@ -1031,7 +1031,7 @@ def _(call: Caller, draw: Draw) -> None:
 )
 def _(call: Caller, draw: Draw) -> None:
     cases = []
-    for k in range(6):
+    for k in range(4):
         graph = random_graph(draw, 7, 0.3) if k else renamed(draw, FAMILY)[0]
         for node in shuffled(draw, list(graph))[:4]:
             cases.append((node, graph, call(node, graph)))

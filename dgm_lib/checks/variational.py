@@ -5,7 +5,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, MultivariateNormal, kl_divergence
+from torch.distributions import Bernoulli, Categorical, MultivariateNormal, kl_divergence
 
 from dgm_lib.checks import expect
 from dgm_lib.checks.core import Unit
@@ -106,17 +106,17 @@ def _(call, draw):
     "counts as 0: see `torch.xlogy`.",
 )
 def _(call, draw):
-    q = torch.tensor([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0]])
-    log_prior = draw.normal(3).log_softmax(-1)
-    log_likelihood = torch.tensor([[-1000.0, -1001.0, -1002.0], [-999.0, -998.0, -1000.0]])
-    log_likelihood = log_likelihood + draw.uniform(2, 3)
+    wide = torch.float64  # with 32 bits, -1000 has three decimals: too few to tell slips apart
+    q = torch.tensor([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0]], dtype=wide)
+    log_prior = draw.normal(3, dtype=wide).log_softmax(-1)
+    log_likelihood = torch.tensor([[-1000, -1001, -1002], [-999, -998, -1000]], dtype=wide)
+    log_likelihood = log_likelihood + draw.uniform(2, 3, dtype=wide)
     terms = five(call(q, log_prior, log_likelihood))
-    wide = [t.double() for t in (log_prior, log_likelihood)]
-    log_prob = (wide[0] + wide[1]).logsumexp(-1)
-    entropy = torch.special.entr(q.double()).sum(-1)
-    gap = log_prob - (q * (wide[0] + wide[1])).sum(-1) - entropy
+    log_prob = (log_prior + log_likelihood).logsumexp(-1)
+    entropy = torch.special.entr(q).sum(-1)
+    gap = log_prob - (q * (log_prior + log_likelihood)).sum(-1) - entropy
     expect.close("log_prob", terms.log_prob, log_prob, atol=1e-2, rtol=0)
-    expect.close("kl", terms.kl, -entropy - (q * wide[0]).sum(-1), atol=1e-4)
+    expect.close("kl", terms.kl, -entropy - (q * log_prior).sum(-1), atol=1e-4)
     expect.close("elbo", terms.elbo, log_prob - gap, atol=1e-2, rtol=0)
     expect.close("gap", terms.gap, gap, atol=1e-2, rtol=0)
 
@@ -238,6 +238,26 @@ def _(q, log_prior, log_likelihood):
 
 
 @elbo_decomposition.misconception(
+    "joint minus KL",
+    "Your ELBO is E_q[log p(x, z)] - KL(q ‖ prior). That counts the prior twice: the joint has it "
+    "inside. With the KL goes log p(x | z); with the joint goes the entropy of q.",
+)
+def _(q, log_prior, log_likelihood):
+    terms = _decomposed(q, log_prior, log_likelihood)
+    return terms._replace(elbo=(q * (log_prior + log_likelihood)).sum(-1) - terms.kl)
+
+
+@elbo_decomposition.misconception(
+    "forgot the entropy",
+    "Your ELBO is E_q[log p(x, z)] alone. Add the entropy of q, -E_q[log q]; without it the best q "
+    "would put everything on a single z.",
+)
+def _(q, log_prior, log_likelihood):
+    elbo = (q * (log_prior + log_likelihood)).sum(-1)
+    return _decomposed(q, log_prior, log_likelihood, elbo=elbo)
+
+
+@elbo_decomposition.misconception(
     "plain mean over z",
     "An expectation under q weighs each value of z with q(z). You average over z with equal "
     "weights, whatever q says.",
@@ -352,7 +372,8 @@ def _(call, draw):
 @gaussian_kl.property(
     "zero where q is the prior, for one example and coordinate, float64, tiny σ",
     points=0.5,
-    hint="Try q equal to the prior on paper: every term must cancel.",
+    hint="Try q equal to the prior on paper: every term must cancel. And log σ is given: going to σ "
+    "and back to log σ loses digits where σ is tiny, the more so with a small number added.",
 )
 def _(call, draw):
     _, _, prior_mean, prior_log_std = two_gaussians(draw, 1, 4)
@@ -442,6 +463,25 @@ def _(mean, log_std, prior_mean, prior_log_std):
 
 
 @gaussian_kl.misconception(
+    "-1/2 once for all coordinates",
+    "The constant -1/2 belongs to every coordinate, so d of them give -d/2. You took it off once, "
+    "after the sum.",
+)
+def _(mean, log_std, prior_mean, prior_log_std):
+    return (_kl_terms(mean, log_std, prior_mean, prior_log_std) + 0.5).sum(-1) - 0.5
+
+
+@gaussian_kl.misconception(
+    "shift not measured in prior σ",
+    "You scaled the variance with σ_p², but not the squared shift of the means: both stand over "
+    "2 σ_p².",
+)
+def _(mean, log_std, prior_mean, prior_log_std):
+    terms = _kl_terms(prior_mean, log_std, prior_mean, prior_log_std)
+    return (terms + 0.5 * (mean - prior_mean) ** 2).sum(-1)
+
+
+@gaussian_kl.misconception(
     "sign of the log-ratio",
     "The log term is log(σ_p / σ_q): a narrow q is far from a wide prior. You have it upside down.",
 )
@@ -524,6 +564,10 @@ def _(call, draw):
     expect.close("gradient by log_std", by_log_std, want, atol=1e-4)
     want = torch.tril(eps.sum(0)[:, None, :].expand(2, 3, 3), -1)
     expect.close("gradient by lower", by_lower, want, atol=1e-4)
+    by_mean, by_log_std = call.gradient(mean, log_std, eps, wrt=[0, 1])
+    expect.close("gradient by mean, without lower", by_mean, torch.full((2, 3), 4.0))
+    want = torch.exp(log_std) * eps.sum(0)
+    expect.close("gradient by log_std, without lower", by_log_std, want, atol=1e-4)
 
 
 def _moved(mean, std, eps, below=None) -> Tensor:
@@ -633,7 +677,7 @@ def exact_gradient(p: Tensor, f: Tensor) -> Tensor:
 
 
 @score_function_gradient.property(
-    "exact on a sample that holds each state as often as q says",
+    "the mean of f times the score: exact on a sample that holds each state as often as q says",
     points=1.5,
     hint="Average, over the samples, f(z) times the gradient of log q(z) by the logits. For one "
     "unit, log q = z log σ(a) + (1 - z) log(1 - σ(a)); its derivative by a is short.",
@@ -645,6 +689,10 @@ def _(call, draw):
     logits = torch.log(p / (1 - p))
     got = call(logits, z.repeat_interleave(counts, 0), f.repeat_interleave(counts))
     expect.close("gradient", got, exact_gradient(p, f), atol=1e-4)
+    a = logits.clone().requires_grad_()
+    log_q = Bernoulli(logits=a).log_prob(z).sum(-1)
+    (want,) = torch.autograd.grad((f * log_q).mean(), a)
+    expect.close("gradient from each state once", call(logits, z, f), want, atol=1e-4)
 
 
 @score_function_gradient.property(
@@ -710,6 +758,45 @@ def _weighed(logits, z, f, leave_one_out, weight=None) -> Tensor:
 )
 def _(logits, z, f, leave_one_out=False):
     return _weighed(logits, z, f - f.mean() if leave_one_out else f, False)
+
+
+@score_function_gradient.misconception(
+    "z without its mean",
+    "You weigh f with z itself. The derivative of log(1 + exp(a)) is σ(a): take it off, so that "
+    "the score z - σ(a) has mean zero under q.",
+)
+def _(logits, z, f, leave_one_out=False):
+    centre = (f - f.mean()) * (len(f) / (len(f) - 1)) if leave_one_out else f
+    return (centre[:, None] * z).mean(0)
+
+
+@score_function_gradient.misconception(
+    "logits taken for probabilities",
+    "The score is z - σ(a), with the probability σ(a) of a one. You took the logit a off instead: "
+    "the sigmoid is missing.",
+)
+def _(logits, z, f, leave_one_out=False):
+    centre = (f - f.mean()) * (len(f) / (len(f) - 1)) if leave_one_out else f
+    return (centre[:, None] * (z - logits)).mean(0)
+
+
+@score_function_gradient.misconception(
+    "mean of the z at hand for σ(logits)",
+    "You centred z with its average over these samples. The score needs its mean under q, "
+    "σ(logits), whatever the samples happen to be.",
+)
+def _(logits, z, f, leave_one_out=False):
+    centre = (f - f.mean()) * (len(f) / (len(f) - 1)) if leave_one_out else f
+    return (centre[:, None] * (z - z.mean(0))).mean(0)
+
+
+@score_function_gradient.misconception(
+    "others divided by s",
+    "You left the own sample out of the sum, and then divided by s all the same. There are s - 1 "
+    "others.",
+)
+def _(logits, z, f, leave_one_out=False):
+    return _weighed(logits, z, f - (f.sum() - f) / len(f) if leave_one_out else f, False)
 
 
 @score_function_gradient.misconception(
@@ -921,6 +1008,24 @@ def _(x, mean, scale, weight, bias, sigma):
 )
 def _(x, mean, scale, weight, bias, sigma):
     return _gap(x, mean, scale, weight, bias, sigma, covariance=scale)
+
+
+@posterior_gap.misconception(
+    "Lᵀ L for L Lᵀ",
+    "The covariance of q is L Lᵀ, `scale @ scale.mT`. You have the factors the other way round, "
+    "which has the same determinant and is another matrix.",
+)
+def _(x, mean, scale, weight, bias, sigma):
+    return _gap(x, mean, scale, weight, bias, sigma, covariance=scale.mT @ scale)
+
+
+@posterior_gap.misconception(
+    "forgot the -k",
+    "Where q is the posterior the trace is k, the number of latent coordinates, and the gap must "
+    "be 0: the formula takes k off.",
+)
+def _(x, mean, scale, weight, bias, sigma):
+    return _gap(x, mean, scale, weight, bias, sigma) + mean.shape[1] / 2
 
 
 @posterior_gap.misconception(

@@ -90,8 +90,8 @@ class Gaussian:
         """μ + L ε with standard normal ε."""
         require(n >= 1, f"n: got {n}; want at least 1")
         L = torch.linalg.cholesky(self.covariance_)
-        eps = torch.randn(n, len(self.mean_), generator=generator, dtype=L.dtype)
-        return self.mean_ + eps.to(L.device) @ L.T
+        eps = torch.randn(n, len(L), generator=generator, dtype=L.dtype, device=L.device)
+        return self.mean_ + eps @ L.T
 
 
 def require_covariance(name: str, covariance: Tensor, d: int) -> Tensor:

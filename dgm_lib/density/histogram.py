@@ -60,8 +60,9 @@ class Histogram:
         """A cell in proportion to its count, then a uniform point in it."""
         require(n >= 1, f"n: got {n}; want at least 1")
         chosen = torch.multinomial(self.counts_.double(), n, True, generator=generator)
-        u = torch.rand(n, self.cells_.shape[1], generator=generator, dtype=self._dtype)
-        return self.origin + self.h * (self.cells_[chosen] + u.to(self.cells_.device))
+        cells = self.cells_[chosen]
+        u = torch.rand(cells.shape, generator=generator, dtype=self._dtype, device=cells.device)
+        return self.origin + self.h * (cells + u)
 
     def _cell(self, x: Tensor) -> Tensor:
         return ((x - self.origin) / self.h).floor().long()

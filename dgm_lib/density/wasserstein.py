@@ -63,11 +63,11 @@ def optimal_transport(
     columns = kron([[1.0] * k], eye_array(n))  # what reaches each target
     p64, q64 = p.double() / p.double().sum(), q.double() / q.double().sum()
     found = linprog(
-        cost.double().flatten().numpy(),
+        cost.detach().double().flatten().cpu().numpy(),
         A_eq=vstack([rows, columns]),
-        b_eq=torch.cat([p64, q64]).numpy(),
+        b_eq=torch.cat([p64, q64]).detach().cpu().numpy(),
         method="highs",
     )
     require(found.success, f"the linear programme found no plan: {found.message}")
-    plan = torch.from_numpy(found.x).view(k, n).to(cost.dtype)
+    plan = torch.from_numpy(found.x).view(k, n).to(cost)
     return (plan * cost).sum(), plan

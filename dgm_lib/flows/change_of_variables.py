@@ -38,7 +38,9 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n *event"]) -> Flo
     tensor([[[3., 0.],
              [0., 3.]]])
     """
-    rows = torch.func.jacrev(lambda batch: f(batch).flatten(1).sum(0))(x)  # (d, n, *event)
+    rows = torch.autograd.functional.jacobian(  # (d, n, *event)
+        lambda batch: f(batch).flatten(1).sum(0), x, create_graph=torch.is_grad_enabled()
+    )
     return rows.movedim(0, 1).flatten(2)
 
 

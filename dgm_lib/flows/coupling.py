@@ -39,7 +39,7 @@ def coupling_forward(
             given the kept entries only, with zeros in place of the others.
 
     Returns:
-        z, of the shape of x.
+        z, of the shape and dtype of x.
 
     Raises:
         ValueError: if the mask keeps everything or nothing, or shapes do not fit.
@@ -63,7 +63,7 @@ def coupling_inverse(
             shift t second along dimension 1.
 
     Returns:
-        x, of the shape of z.
+        x, of the shape and dtype of z.
 
     Raises:
         ValueError: if the mask keeps everything or nothing, or shapes do not fit.

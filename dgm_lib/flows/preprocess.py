@@ -4,7 +4,7 @@ A flow is a density on a continuous space. Pixel values are counts 0 … L-1, an
 them can grow without bound by putting spikes on the L values. Three steps make it honest:
 
     dequantize     y = (x + u)/L with u uniform in [0, 1): spreads each value over its own bin
-    Logit          z = logit(α + (1 - 2α) y): the unit interval to the whole line, part of the flow
+    Logit          z = logit(α + (1 - 2α) y): the unit interval, and a margin, to the whole line
     bits_per_dim   the average number of bits for a pixel; an upper bound for the discrete data
 
 By Jensen, log P(x) >= E_u[log p(y)] - d log L (Theis et al. 2016, arXiv:1511.01844, section 3.1).
@@ -57,7 +57,10 @@ def bits_per_dim(log_prob: Float[Tensor, " n"], d: int, levels: int) -> Float[Te
 
 
 class Logit(Bijection):
-    """The unit cube to the whole space, entry by entry: z = logit(α + (1 - 2α) x).
+    """A little more than the unit cube to the whole space, entry by entry.
+
+    z = logit(α + (1 - 2α) x) is finite on [0, 1]. What is mapped to the whole line is the interval
+    from -α / (1 - 2α) to (1 - α) / (1 - 2α), so a sample may lie just outside [0, 1].
 
     Raises:
         ValueError: if `margin` is outside (0, 0.5).

@@ -5,13 +5,15 @@ discrete      networks of probability tables: joint_log_prob, ancestral_sample
 network       the same as a model: exact conditionals, fitting by counting
 blocking      chains, and whether they are blocked
 separation    d-separation, by its definition and in linear time
-independence  mutual information, a test on data, witnesses of dependence
+independence  mutual information, and a test on data
+completeness  a distribution that uses an open chain
 undirected    separation in undirected graphs, moral graphs
 models        the graphs of the course's model families, and plates
 draw, layout  pictures of all of them (import draw by itself: it needs matplotlib)
 """
 
 from dgm_lib.graphs.blocking import blockers, chains, is_blocked
+from dgm_lib.graphs.completeness import witness
 from dgm_lib.graphs.dag import (
     Graph,
     ancestors,
@@ -26,7 +28,6 @@ from dgm_lib.graphs.independence import (
     empirical_joint,
     mutual_information,
     permutation_test,
-    witness,
 )
 from dgm_lib.graphs.models import (
     ModelGraph,

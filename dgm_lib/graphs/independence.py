@@ -1,26 +1,21 @@
-"""Independence measured: in a table of probabilities, in data, and against what a graph says.
+"""Independence measured: in a table of probabilities, and in data.
 
     I(A; B | C) = Σ p(a, b, c) log [ p(a, b, c) p(c) / (p(a, c) p(b, c)) ]   (nats)
 
 is zero if and only if A and B are independent given C. It is the KL divergence from what is to what
 would be under independence, so it is also the loss, in nats, of a model that assumes independence.
 
-Sources: Cover and Thomas (2006), "Elements of Information Theory", section 2.5; completeness for
-almost all tables: Meek (1995), "Strong completeness and faithfulness in Bayesian networks",
-arXiv:1302.4973.
+Source: Cover and Thomas (2006), "Elements of Information Theory", section 2.5.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dgm_lib.graphs.dag import Graph
-from dgm_lib.graphs.discrete import random_tables
-from dgm_lib.graphs.separation import d_separated
 from dgm_lib.validate import require
 
 
@@ -116,35 +111,3 @@ def permutation_test(
     null = torch.tensor(shuffled)
     reached = int((null >= found - 1e-12).sum())
     return PermutationTest(found, null, (reached + 1) / (times + 1))
-
-
-def witness(
-    a: Collection[str],
-    b: Collection[str],
-    given: Collection[str],
-    parents: Graph,
-    generator: torch.Generator | None = None,
-) -> tuple[dict[str, Float[Tensor, "..."]], float]:
-    """A distribution of the graph in which a and b are dependent given `given`, and their I(a; b | given).
-
-    Among ten random tables the one with the largest mutual information. Almost every choice of
-    tables is a witness (Meek 1995); ten make a clear one likely.
-
-    Raises:
-        ValueError: if they are d-separated; then there is no witness.
-    """
-    require(
-        not d_separated(a, b, given, parents),
-        f"a: got {list(a)}, which {list(given)} d-separates from {list(b)}; "
-        "want sets with an open chain between them, for by soundness there is no witness",
-    )
-    from dgm_lib.graphs.network import DiscreteNetwork
-
-    found = []
-    for _ in range(10):
-        tables = random_tables(parents, generator=generator)
-        information = DiscreteNetwork(parents, tables).mutual_information(
-            list(a), list(b), list(given)
-        )
-        found.append((tables, information))
-    return max(found, key=lambda pair: pair[1])

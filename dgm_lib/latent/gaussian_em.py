@@ -35,7 +35,7 @@ def em_iteration(
     second = x.new_zeros(k, d, d)
     log_likelihood = entropy = 0.0
     for part in x.split(rows_at_once(k, d)):
-        y = mixture.whiten(part, means, inverse)  # (k, c, d)
+        y = mixture.whiten(part.contiguous(), means, inverse)  # (k, c, d)
         joint = constants[:, None] - 0.5 * torch.linalg.vector_norm(y, dim=-1).square()  # (k, c)
         log_p = joint.logsumexp(0)
         log_r = joint - log_p

@@ -49,7 +49,8 @@ def elbo_decomposition(
         log_likelihood: log p(x | z) of each example under each value of z, in nats.
 
     Returns:
-        reconstruction, kl, elbo, gap, log_prob: shape (n,) each, in nats.
+        reconstruction, E_q[log p(x | z)]; kl, KL(q ‖ p(z)); elbo, the bound; gap, KL(q ‖ p(z | x));
+        log_prob, log p(x): shape (n,) each, in nats. Gradients flow to all arguments.
 
     Raises:
         ValueError: on wrong shapes, NaN, or rows of q that are not probabilities.

@@ -29,7 +29,8 @@ def gaussian_kl(
         prior_log_std: log standard deviations of p.
 
     Returns:
-        KL(q ‖ p) of each example, in nats, summed over the d coordinates.
+        KL(q ‖ p) of each example, in nats, summed over the d coordinates; gradients flow to all
+        arguments.
 
     Raises:
         ValueError: on wrong shapes, NaN or an empty batch.

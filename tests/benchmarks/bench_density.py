@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -31,7 +32,10 @@ def best_of(run, repeats: int = 3) -> float:
 
 def make(d: int) -> tuple[torch.Tensor, torch.Tensor, float]:
     generator = torch.Generator().manual_seed(0)
-    data = torch.randn(POINTS, d, generator=generator)
+    data = torch.randn(POINTS, d, generator=generator, dtype=torch.float64)
+    # SciPy's kernels take the shape of the data's covariance: make that the identity
+    L = torch.linalg.cholesky(data.T.cov())
+    data = torch.linalg.solve_triangular(L, data.T, upper=False).T.contiguous().float()
     return data, torch.randn(QUERIES, d, generator=generator), silverman_bandwidth(data)
 
 
@@ -42,8 +46,8 @@ def exact(x: torch.Tensor, data: torch.Tensor, h: float) -> torch.Tensor:
     return log_sum - math.log(len(data)) - d / 2 * math.log(2 * math.pi * h * h)
 
 
-def peers(d: int, x: np.ndarray, data: np.ndarray, h: float) -> dict[str, tuple]:
-    """Each peer's log densities: (function, how often to repeat)."""
+def peers(x: np.ndarray, data: np.ndarray, h: float) -> dict[str, Callable]:
+    """A function for each peer that computes its log densities."""
     from KDEpy import NaiveKDE, TreeKDE
     from scipy.stats import gaussian_kde
     from sklearn.neighbors import KernelDensity
@@ -54,7 +58,6 @@ def peers(d: int, x: np.ndarray, data: np.ndarray, h: float) -> dict[str, tuple]
             model = KernelDensity(bandwidth=h, algorithm=tree, rtol=rtol).fit(data)
             found[f"sklearn {tree} rtol={rtol:g}"] = lambda model=model: model.score_samples(x)
     scipy_kde = gaussian_kde(data.T, h)
-    scipy_kde.set_bandwidth(h / math.sqrt(np.trace(scipy_kde._data_covariance) / d))
     found["scipy logpdf"] = lambda: scipy_kde.logpdf(x.T)
     found["scipy pdf"] = lambda: np.log(scipy_kde.pdf(x.T))  # quicker, but underflows far away
     found["KDEpy tree"] = lambda: np.log(TreeKDE(bw=h).fit(data)(x))  # cuts kernels off
@@ -72,7 +75,7 @@ def kernel_density() -> None:
         times = {}
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            for name, run in peers(d, x.double().numpy(), data.double().numpy(), h).items():
+            for name, run in peers(x.double().numpy(), data.double().numpy(), h).items():
                 start = time.perf_counter()
                 got = run()
                 times[name] = time.perf_counter() - start

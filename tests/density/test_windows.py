@@ -121,6 +121,14 @@ def test_knn_log_density_survives_many_dimensions():
     assert torch.isfinite(knn_log_density(x, data, 3)).all()
 
 
+def test_knn_tells_near_points_apart_far_from_the_origin():
+    data = (1e3 + 1e-3 * torch.arange(50.0).double())[:, None].repeat(1, 2)
+    r = 1e-3 * math.sqrt(2) * torch.tensor([3.0, 2.0, 3.0]).double()
+    x = data[[0, 20, 49]]
+    want = 4 / (50 * math.pi * r**2)  # the query itself is the first of four
+    assert torch.allclose(knn_density(x, data, 4), want)
+
+
 def test_knn_ignores_how_tensors_lie_in_memory():
     data, x = points(3, 9, 0).T, points(3, 4, 1).T
     assert torch.equal(knn_density(x, data, 2), knn_density(x.contiguous(), data.contiguous(), 2))

@@ -8,12 +8,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 
-@st.composite
-def dags(draw, low=2, high=7):
-    """Random DAGs, listed in an order that need not be topological."""
-    n = draw(st.integers(low, high))
-    rng = random.Random(draw(st.integers(0, 10**9)))
-    density = draw(st.sampled_from([0.2, 0.4, 0.7]))
+def random_dag(rng: random.Random, n: int) -> dict[str, list[str]]:
+    """A random DAG, listed in an order that need not be topological."""
+    density = rng.choice([0.2, 0.4, 0.7])
     names = [f"n{i}" for i in range(n)]
     rng.shuffle(names)
     graph = {node: [p for p in names[:i] if rng.random() < density] for i, node in enumerate(names)}
@@ -22,16 +19,24 @@ def dags(draw, low=2, high=7):
     return {node: graph[node] for node in listed}
 
 
-@st.composite
-def queries(draw, low=2, high=7):
+def random_query(rng: random.Random, n: int):
     """A DAG and three disjoint sets of its nodes, the first two not empty."""
-    graph = draw(dags(low, high))
-    rng = random.Random(draw(st.integers(0, 10**9)))
+    graph = random_dag(rng, n)
     nodes = list(graph)
     rng.shuffle(nodes)
     part = [rng.choice("abcc--") for _ in nodes]
     part[:2] = ["a", "b"]
     return graph, *([n for n, p in zip(nodes, part, strict=True) if p == s] for s in "abc")
+
+
+@st.composite
+def dags(draw, low=2, high=7):
+    return random_dag(random.Random(draw(st.integers(0, 10**9))), draw(st.integers(low, high)))
+
+
+@st.composite
+def queries(draw, low=2, high=7):
+    return random_query(random.Random(draw(st.integers(0, 10**9))), draw(st.integers(low, high)))
 
 
 def linear_gaussian_dependence(graph, a, b, given, seed=0) -> float:

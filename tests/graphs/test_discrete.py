@@ -19,7 +19,7 @@ from dgm_lib.graphs import (
 from dgm_lib.model import HasLogProb, HasSample
 from tests.graphs.graphs import brute_joint, dags, queries
 
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=20, deadline=None)
 
 
 def random_network(graph, seed=0, levels=2):

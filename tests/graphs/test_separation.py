@@ -1,6 +1,8 @@
 """d-separation decided in five ways on random graphs: by its definition, by reachability, by
 moralising, by networkx, and by what a random linear Gaussian network of the graph really does."""
 
+import random
+
 import networkx as nx
 import pytest
 import torch
@@ -22,12 +24,12 @@ from dgm_lib.graphs import (
     reachable,
     separated,
 )
-from tests.graphs.graphs import dags, linear_gaussian_dependence, queries
+from tests.graphs.graphs import dags, linear_gaussian_dependence, queries, random_query
 from tests.graphs.test_dag import as_networkx
 
 
 @given(queries())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_five_ways_agree(query):
     graph, a, b, c = query
     answer = d_separated(a, b, c, graph)
@@ -38,8 +40,18 @@ def test_five_ways_agree(query):
     assert (linear_gaussian_dependence(graph, a, b, c) < 1e-8) == answer
 
 
+def test_thousands_of_small_graphs_agree_with_networkx():
+    rng, separations = random.Random(0), 0
+    for _ in range(3000):
+        graph, a, b, c = random_query(rng, rng.randint(2, 8))
+        want = nx.is_d_separator(as_networkx(graph), set(a), set(b), set(c))
+        assert d_separated(a, b, c, graph) == want, (graph, a, b, c)
+        separations += want
+    assert 500 < separations < 2500  # both answers occur often
+
+
 @given(queries(30, 60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_larger_graphs_agree_with_networkx(query):
     graph, a, b, c = query
     a, b, c = a[:2], b[:2], c[:8]
