@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from dgm_lib.nn import draw
+from dgm_lib.validate import require
 
 
 @runtime_checkable
@@ -60,6 +61,11 @@ class HasLoss(Protocol):
     def loss(self, x: Tensor, context: Tensor | None = None) -> Tensor: ...
 
 
+def _require_rows(context: Tensor | None, n: int) -> None:
+    rows = n if context is None else context.shape[0]
+    require(rows == n, f"context: got {rows} rows; want one for each of n = {n} draws")
+
+
 class Autoregressive(nn.Module, ABC):
     """p(x) = Π_i p(x_i | x_<i): a leaf computes all conditionals in parallel.
 
@@ -92,6 +98,7 @@ class Autoregressive(nn.Module, ABC):
         context: Float[Tensor, "n c"] | None = None,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n d"]:
+        _require_rows(context, n)
         x = next(self.parameters()).new_zeros(n, self.d)
         for i in range(self.d):
             x[:, i] = draw(self.conditionals(x, context), generator=generator)[:, i]
@@ -118,7 +125,8 @@ class LatentVariable(nn.Module, ABC):
     """p(x) = ∫ p(z) p(x | z) dz, bounded with the help of an approximate posterior q(z | x).
 
     A leaf gives three `torch.distributions`: `prior(context)`, `encode(x, context)` and
-    `decode(z, context)`, whose events are whole z's and x's (wrap with `Independent`).
+    `decode(z, context)`, whose events are whole z's and x's (wrap with `Independent`). Without
+    a context the prior is one law, with a context it is a batch: one law for each row.
     """
 
     @abstractmethod
@@ -166,6 +174,7 @@ class LatentVariable(nn.Module, ABC):
         context: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
+        _require_rows(context, n)
         shape = (n,) if context is None else ()
         z = draw(self.prior(context), shape, generator)
         return draw(self.decode(z, context), generator=generator)

@@ -38,9 +38,13 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n *event"]) -> Flo
     tensor([[[3., 0.],
              [0., 3.]]])
     """
-    rows = torch.autograd.functional.jacobian(  # (d, n, *event)
-        lambda batch: f(batch).flatten(1).sum(0), x, create_graph=torch.is_grad_enabled()
-    )
+
+    def total(batch: Tensor) -> Tensor:
+        return f(batch).flatten(1).sum(0)
+
+    # autograd's own flag would attach the result to a graph also where nobody asked for one
+    wanted = torch.is_grad_enabled() and f(x).requires_grad
+    rows = torch.autograd.functional.jacobian(total, x, create_graph=wanted)  # (d, n, *event)
     return rows.movedim(0, 1).flatten(2)
 
 

@@ -16,7 +16,7 @@ from dgm_lib.validate import require
 
 
 def ascend(
-    step: Callable[[], tuple[float, float]], steps: int, tol: float
+    step: Callable[[], tuple[float, float]], steps: int, tol: float, rounding: float = 1e-9
 ) -> Float[Tensor, " half_steps"]:
     """Repeat a step of EM until the bound rises by less than `tol`, at most `steps` times.
 
@@ -25,6 +25,7 @@ def ascend(
         steps: the most iterations.
         tol: stop when the bound after an E step exceeds the one before by less than this; 0 goes on
             to the end.
+        rounding: a fall by less than this times (1 + |bound|) is put down to arithmetic.
 
     Returns:
         The bound after every half step, E at even and M at odd positions, in float64.
@@ -39,7 +40,7 @@ def ascend(
     for _ in range(steps):
         for half, bound in zip("EM", step(), strict=True):
             before = bounds[-1] if bounds else -float("inf")
-            if not bound >= before - 1e-9 * (1 + abs(bound)):  # computed in float64
+            if not bound >= before - rounding * (1 + abs(bound)):
                 raise ArithmeticError(
                     f"the bound fell from {before:.9g} to {bound:.9g} in iteration "
                     f"{len(bounds) // 2 + 1}, {half} step: EM cannot do that, so rounding has taken "
@@ -49,3 +50,11 @@ def ascend(
         if len(bounds) > 2 and bounds[-2] - bounds[-4] < tol:
             break
     return torch.tensor(bounds, dtype=torch.float64)
+
+
+def rounding_for(floor: float) -> float:
+    """What arithmetic in float64 may cost a bound whose least variance is `floor` of the mean one.
+
+    Differences of moments are divided by that variance, so their error is amplified by 1 / floor.
+    """
+    return max(1e-9, 1e3 * torch.finfo(torch.float64).eps / floor)

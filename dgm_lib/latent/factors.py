@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
-from dgm_lib.latent.em import ascend
+from dgm_lib.latent.em import ascend, rounding_for
 from dgm_lib.model import LatentVariable
 from dgm_lib.nn import seeded
 from dgm_lib.validate import require, require_tensor
@@ -30,9 +30,12 @@ def factor_posterior(
 ) -> tuple[Float[Tensor, "n q"], Float[Tensor, "q q"]]:
     """p(z | x), exact: a mean for each point, and one precision M = I + WᵀΨ⁻¹W for all.
 
+    Both are in float64: where there is little noise, M is too uneven for float32.
+
     Args:
         noise: the variances on the diagonal of Ψ.
     """
+    x, weight, mean, noise = x.double(), weight.double(), mean.double(), noise.double()
     scaled = weight / noise[:, None]
     precision = weight.mT @ scaled + torch.eye(weight.shape[1], dtype=x.dtype, device=x.device)
     centre = torch.linalg.solve(precision, ((x - mean) @ scaled).mT).mT
@@ -51,10 +54,10 @@ def factor_log_prob(
     log det (W Wᵀ + Ψ) is log det M + log det Ψ.
     """
     z, precision = factor_posterior(x, weight, mean, noise)
-    residual = x - mean - z @ weight.mT
+    residual = x - mean - z @ weight.double().mT
     distance = (residual.square() / noise).sum(1) + z.square().sum(1)
-    log_det = torch.logdet(precision) + noise.log().sum()
-    return -0.5 * (distance + log_det + x.shape[1] * math.log(2 * math.pi))
+    log_det = torch.logdet(precision) + noise.double().log().sum()
+    return (-0.5 * (distance + log_det + x.shape[1] * math.log(2 * math.pi))).to(x.dtype)
 
 
 class Factors(LatentVariable):
@@ -94,7 +97,7 @@ class Factors(LatentVariable):
             noise = self.noise_from(left).clamp_min(least)
             return after_e, expected(S, weight, noise, xz, zz, covariance)
 
-        self.bounds_ = ascend(step, steps, tol)
+        self.bounds_ = ascend(step, steps, tol, rounding_for(self.floor))
         return self._set(mean, weight, noise, x.dtype)
 
     def _set(self, mean: Tensor, weight: Tensor, noise: Tensor, dtype: torch.dtype) -> "Factors":
@@ -110,7 +113,8 @@ class Factors(LatentVariable):
         """p(z | x), exact."""
         self._require_fitted(x)
         centre, precision = factor_posterior(x, self.weight_, self.mean_, self.noise_)
-        return MultivariateNormal(centre, precision_matrix=precision)
+        scale = torch.linalg.cholesky(torch.linalg.inv(precision))
+        return MultivariateNormal(centre.to(x.dtype), scale_tril=scale.to(x.dtype))
 
     def decode(self, z: Float[Tensor, "*n q"], context: Tensor | None = None) -> Distribution:
         self._require_fitted()

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, MultivariateNormal
 
 from dgm_lib.latent import mixture
-from dgm_lib.latent.em import ascend
+from dgm_lib.latent.em import ascend, rounding_for
 from dgm_lib.latent.gaussian_em import KINDS, constrained, em_iteration, rows_at_once
 from dgm_lib.latent.start import kmeans_plus_plus
 from dgm_lib.model import LatentVariable
@@ -126,7 +126,7 @@ class GaussianMixture(LatentVariable):
                 theta, after_e, after_m = em_iteration(x, *theta, self.kind, floor)
                 return after_e, after_m
 
-            bounds = ascend(step, steps, tol)
+            bounds = ascend(step, steps, tol, rounding_for(self.floor))
             if best is None or bounds[-1] > best[1][-1]:
                 best = theta, bounds
         (weights, means, scales), self.bounds_ = best

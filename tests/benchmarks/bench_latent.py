@@ -102,7 +102,7 @@ def iteration() -> None:
 
 
 def same_optimum() -> None:
-    x, theta = blobs(3000, 4, 3, 4.0)
+    x, theta = blobs(3000, 4, 3, 0.8)  # overlapping, so EM takes many steps
     ours = GaussianMixture(3).set_parameters(*theta).fit(x, steps=2000, tol=1e-15, warm=True)
     peer = sklearn_mixture(theta, max_iter=2000, tol=1e-15).fit(x.numpy())
     gaps = {

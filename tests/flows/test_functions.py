@@ -34,6 +34,15 @@ def test_jacobian_matches_finite_differences():
     torch.testing.assert_close(jacobian(net, x), torch.stack(columns, -1), rtol=1e-6, atol=1e-8)
 
 
+def test_jacobian_is_part_of_a_graph_only_where_one_is_wanted():
+    x, net = torch.ones(2, 3), MLP((3, 4, 3))
+    assert jacobian(net, x).requires_grad  # its parameters may be trained through it
+    assert jacobian(torch.sin, x.clone().requires_grad_()).requires_grad
+    assert not jacobian(torch.sin, x).requires_grad
+    with torch.no_grad():
+        assert not jacobian(net, x).requires_grad
+
+
 def test_change_of_variables_scaled_uniform():
     """X = 4 Z with Z uniform on (0, 2) has density 1/8."""
     law = torch.distributions.Uniform(0.0, 2.0)
