@@ -7,6 +7,8 @@ is how nbgrader reads partial credit. In a terminal its plain form is the text.
 from dataclasses import asdict, dataclass, field
 from html import escape
 
+_CELL = "padding:2px 8px;vertical-align:top"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -89,8 +91,9 @@ class Report:
         lead = f"<p>{_code(self.lead)}</p>" if self.lead else ""
         rows = "" if self.state == "not written" else "".join(map(_row, self.outcomes))
         table = (
-            "<table><thead><tr><th scope='col'>holds</th><th scope='col' style='text-align:left'>"
-            f"property</th><th scope='col'>points</th></tr></thead><tbody>{rows}</tbody></table>"
+            f"<table><thead><tr><th scope='col' style='{_CELL}'>holds</th>"
+            f"<th scope='col' style='{_CELL};text-align:left'>property</th>"
+            f"<th scope='col' style='{_CELL}'>points</th></tr></thead><tbody>{rows}</tbody></table>"
             if rows
             else ""
         )
@@ -116,10 +119,10 @@ def _row(o: Outcome) -> str:
     hint = f"<details><summary>hint</summary>{_code(o.hint)}</details>" if o.hint else ""
     got = o.points if o.passed else 0
     return (
-        f"<tr><td style='text-align:center'><span aria-label='{'yes' if o.passed else 'no'}'>"
+        f"<tr><td style='{_CELL};text-align:center'><span aria-label='{'yes' if o.passed else 'no'}'>"
         f"{'✓' if o.passed else '✗'}</span></td>"
-        f"<td style='text-align:left'>{_code(o.name)}{'' if o.passed else message + hint}</td>"
-        f"<td>{got:g} / {o.points:g}</td></tr>"
+        f"<td style='{_CELL};text-align:left'>{_code(o.name)}{'' if o.passed else message + hint}</td>"
+        f"<td style='{_CELL};white-space:nowrap'>{got:g} / {o.points:g}</td></tr>"
     )
 
 
