@@ -23,6 +23,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from dgm_lib import checkpoint as disk
+from dgm_lib.model import HasLoss
 from dgm_lib.nn import seeded
 from dgm_lib.validate import require, require_finite
 
@@ -241,7 +242,7 @@ def _check(model, data, context, loss, epochs, batch_size, lr, patience) -> None
     trains = any(p.requires_grad for p in model.parameters())
     require(trains, f"model: got {type(model).__name__} without parameters; nothing to train")
     name = type(model).__name__
-    speaks = loss is not None or hasattr(model, "loss")
+    speaks = loss is not None or isinstance(model, HasLoss)
     require(speaks, f"loss: got None, and {name} has no loss(x, context); want a function")
     _check_examples("data", data)
     if context is not None:

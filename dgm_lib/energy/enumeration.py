@@ -10,7 +10,7 @@ public functions that use it do.
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from dgm_lib.energy.states import Units, all_states
@@ -77,3 +77,12 @@ def clamped_log_weights(
     fixed = happiness(seen, W[observed][:, observed], b[observed])
     within = happiness(states, W[free][:, free], torch.zeros_like(b[free]))
     return states, fixed[:, None] + within + bias @ states.T
+
+
+def draw_index(
+    log_weights: Float[Tensor, "m s"], generator: torch.Generator | None, n: int | None = None
+) -> Int[Tensor, " n"]:
+    """An index for each row, drawn with probability softmax(row); from a single row, n of them."""
+    total = log_weights.double().softmax(1).cumsum(1)
+    u = torch.rand(len(total), n or 1, generator=generator, dtype=total.dtype, device=total.device)
+    return torch.searchsorted(total, u * total[:, -1:]).flatten()

@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from dgm_lib.energy.machine import _pick
-from dgm_lib.energy.rbm_machine import bernoulli
+from dgm_lib.energy.enumeration import draw_index
+from dgm_lib.energy.rbm_machine import block_gibbs
 from dgm_lib.energy.states import all_states, require_enumerable, require_states, states_at
 from dgm_lib.model import Energy
 from dgm_lib.nn import seeded
@@ -96,10 +96,7 @@ class GaussianRBM(Energy):
         """The visible units of n chains after `steps` sweeps, each of two blocks: h | v, v | h."""
         self.check("state", state)
         require(steps >= 0, f"steps: got {steps}; want 0 or more")
-        for _ in range(steps):
-            h = bernoulli(self.field(state).sigmoid(), generator)
-            state = self.draw_visible(h, generator)
-        return state
+        return block_gibbs(self, state, steps, generator)
 
     @torch.no_grad()
     def sample(
@@ -107,7 +104,7 @@ class GaussianRBM(Energy):
     ) -> Float[Tensor, "n v"]:
         """n exact draws; needs at most 20 hidden units. Run `gibbs` from `start` beyond."""
         require(n >= 1, f"n: got {n}; want at least 1")
-        index = _pick(self._hidden_log_weights()[None], generator, n)
+        index = draw_index(self._hidden_log_weights()[None], generator, n)
         return self.draw_visible(states_at(index, self.hidden).to(self.b.dtype), generator)
 
     def start(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n v"]:

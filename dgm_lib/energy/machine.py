@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from dgm_lib.energy import boltzmann
-from dgm_lib.energy.enumeration import clamped_log_weights, log_weights
+from dgm_lib.energy.enumeration import clamped_log_weights, draw_index, log_weights
 from dgm_lib.energy.gibbs import gibbs
 from dgm_lib.energy.states import (
     MAX_UNITS,
@@ -153,7 +153,7 @@ class BoltzmannMachine(Energy):
             require_enumerable(int(free.sum()), "units that are not observed")
             for part in x.split(max(1, 2**22 >> int(free.sum()))):  # tables of at most 32 MB
                 states, weights = clamped_log_weights(part, observed, self.W, self.b, self.units)
-                part[:, free] = states[_pick(weights, generator)]
+                part[:, free] = states[draw_index(weights, generator)]
             return x
         u = torch.rand(len(x), int(free.sum()), generator=generator, device=x.device)
         low, high = self.units
@@ -180,15 +180,8 @@ class BoltzmannMachine(Energy):
         d = len(self.b)
         if d <= MAX_UNITS:
             weights = log_weights(self.W, self.b, self.units).expand(1, -1)
-            index = _pick(weights, generator, n)
+            index = draw_index(weights, generator, n)
             return states_at(index, d, self.units)[:, : self.visible].to(self.b.dtype)
         blank = self.b.new_full((n, d), self.units[0])
         nothing = torch.zeros_like(self._is_visible)
         return self.complete(blank, nothing, sweeps, generator)[:, : self.visible]
-
-
-def _pick(log_weights: Tensor, generator: torch.Generator | None, n: int | None = None) -> Tensor:
-    """An index for each row, drawn with probability softmax(row); from a single row, n of them."""
-    total = log_weights.double().softmax(1).cumsum(1)
-    u = torch.rand(len(total), n or 1, generator=generator, dtype=total.dtype, device=total.device)
-    return torch.searchsorted(total, u * total[:, -1:]).flatten()

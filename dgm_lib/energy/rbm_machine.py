@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from dgm_lib.energy.machine import _pick
+from dgm_lib.energy.enumeration import draw_index
 from dgm_lib.energy.rbm import free_energy_from, require_rbm, side_log_weights, sides
 from dgm_lib.energy.states import MAX_UNITS, require_mask, require_states, states_at
 from dgm_lib.model import Energy
@@ -97,9 +97,7 @@ class RBM(Energy):
         """The visible units of n chains after `steps` sweeps, each of two blocks: h | v, v | h."""
         self.check("state", state)
         require(steps >= 0, f"steps: got {steps}; want 0 or more")
-        for _ in range(steps):
-            state = self._sweep(state, generator)
-        return state
+        return block_gibbs(self, state, steps, generator)
 
     @torch.no_grad()
     def complete(
@@ -117,7 +115,7 @@ class RBM(Energy):
         require(sweeps >= 1, f"sweeps: got {sweeps}; want at least 1")
         state = torch.where(observed, x, self.start(len(x), generator))
         for _ in range(sweeps):
-            state = torch.where(observed, x, self._sweep(state, generator))
+            state = torch.where(observed, x, block_gibbs(self, state, 1, generator))
         return state
 
     @torch.no_grad()
@@ -135,7 +133,7 @@ class RBM(Energy):
         if k > MAX_UNITS:
             return self.gibbs(self.start(n, generator), sweeps, generator)
         weights = side_log_weights(*sides(self.W, self.b, self.c))
-        s = states_at(_pick(weights[None], generator, n), k).to(self.b.dtype)
+        s = states_at(draw_index(weights[None], generator, n), k).to(self.b.dtype)
         return bernoulli(self.visible_probs(s), generator) if self.hidden == k else s
 
     def start(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n v"]:
@@ -168,8 +166,15 @@ class RBM(Energy):
         """Draws from p(v | h)."""
         return bernoulli(torch.addmm(self.b, h, self.W.T).sigmoid_(), generator)
 
-    def _sweep(self, v: Tensor, generator: torch.Generator | None) -> Tensor:
-        return self.draw_visible(bernoulli(self.field(v).sigmoid(), generator), generator)
+
+def block_gibbs(
+    machine: Energy, v: Float[Tensor, "n v"], steps: int, generator: torch.Generator | None
+) -> Float[Tensor, "n v"]:
+    """v after `steps` sweeps of two blocks, h | v and v | h, in a machine with binary hidden units
+    that knows `field` and `draw_visible`. Nothing is checked."""
+    for _ in range(steps):
+        v = machine.draw_visible(bernoulli(machine.field(v).sigmoid(), generator), generator)
+    return v
 
 
 def bernoulli(p: Float[Tensor, "n d"], generator: torch.Generator | None) -> Float[Tensor, "n d"]:
