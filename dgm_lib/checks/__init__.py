@@ -24,6 +24,7 @@ UNITS = {
     "02_graphs": "dgm_lib.checks.graphs",
     "03_latent": "dgm_lib.checks.latent",
     "04_boltzmann": "dgm_lib.checks.boltzmann",
+    "05_rbm": "dgm_lib.checks.rbm",
     "08_variational": "dgm_lib.checks.variational",
     "10_coupling_flows": "dgm_lib.checks.coupling_flows",
 }

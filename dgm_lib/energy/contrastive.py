@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dgm_lib.energy.draws import bernoulli
 from dgm_lib.energy.gaussian_rbm import GaussianRBM
-from dgm_lib.energy.rbm_machine import RBM, bernoulli
+from dgm_lib.energy.rbm_machine import RBM
 from dgm_lib.validate import require
 
 LARGEST_WEIGHT = 100.0
@@ -24,10 +25,10 @@ LARGEST_WEIGHT = 100.0
 class ContrastiveLoss:
     """A loss for `dgm_lib.fit.fit`: mean F(data) - mean F(fantasies), with the fantasies held fixed.
 
-    Its gradient is minus that of `rbm.cd_gradients`. The hidden units that move a PCD chain are drawn
-    from the fields of the last fantasies, which were computed for the gradient: one product less.
-    Its value is not a likelihood: it may rise while the model gets better, so train without a
-    validation set.
+    Its gradient is minus that of `rbm.cd_gradients`. Data and fantasies go through the weights
+    together, and the fields that this gives also draw the hidden units that move a PCD chain: a step
+    of PCD-1 is three products of matrices, the gradient's among them. Its value is not a likelihood:
+    it may rise while the model gets better, so train without a validation set.
 
     Where modes are far apart PCD's chains hardly cross between them; then the weights of the modes
     may swing. More chains and a smaller lr calm that; a `GaussianRBM` that learns its variances is
@@ -60,20 +61,23 @@ class ContrastiveLoss:
             )
         if self.generator is None:
             self.generator = torch.Generator(x.device).manual_seed(self.seed)
-        field = model.field(x)
         if not self.persistent:
-            self.hidden = self._draw(field)
+            self.hidden = self._draw(model, x)
         elif self.hidden is None:
-            self.hidden = self._draw(model.field(model.start(self.chains, self.generator)))
-        if self.persistent and self.fantasies is not None and not torch.is_grad_enabled():
-            below = model.field(self.fantasies)  # held-out losses move no chain
-        else:
-            for _ in range(self.k):
+            self.hidden = self._draw(model, model.start(self.chains, self.generator))
+        learning = torch.is_grad_enabled()
+        if learning or not self.persistent or self.fantasies is None:  # else no chain moves
+            self.fantasies = model.draw_visible(self.hidden, self.generator)
+            for _ in range(self.k - 1):
+                self.hidden = self._draw(model, self.fantasies)
                 self.fantasies = model.draw_visible(self.hidden, self.generator)
-                below = model.field(self.fantasies)
-                self.hidden = self._draw(below)
-        data = model.free_energy(x, field).mean()
-        return data - model.free_energy(self.fantasies, below).mean()
+        states = torch.cat([x, self.fantasies])  # data and fantasies in one product each way
+        field = model.field(states)
+        if self.persistent and learning:
+            self.hidden = bernoulli(field.detach()[len(x) :].sigmoid(), self.generator)
+        n, m = len(x), len(self.fantasies)
+        return model.free_energy(states, field) @ x.new_tensor([1 / n] * n + [-1 / m] * m)
 
-    def _draw(self, field: Tensor) -> Tensor:
-        return bernoulli(field.detach().sigmoid(), self.generator)
+    @torch.no_grad()
+    def _draw(self, model: RBM | GaussianRBM, v: Tensor) -> Tensor:
+        return bernoulli(model.field(v).sigmoid_(), self.generator)

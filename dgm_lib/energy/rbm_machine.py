@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from dgm_lib.energy.draws import bernoulli, is_binary
 from dgm_lib.energy.enumeration import draw_index
 from dgm_lib.energy.rbm import free_energy_from, require_rbm, side_log_weights, sides
 from dgm_lib.energy.states import MAX_UNITS, require_mask, require_states, states_at
@@ -142,7 +143,7 @@ class RBM(Energy):
 
     def check(self, name: str, x: Float[Tensor, "n v"]) -> None:
         """Check that x is a batch of states of the visible units, 0 or 1."""
-        if x.dtype != self.b.dtype or x.shape[1:] != self.b.shape or not torch.equal(x * x, x):
+        if x.dtype != self.b.dtype or x.shape[1:] != self.b.shape or not is_binary(x):
             require_states(name, x, self.b)  # slower, but says what is wrong
             require_values(name, x, (0, 1))
         require(len(x) > 0, f"{name}: got an empty batch; want at least one example")
@@ -175,9 +176,3 @@ def block_gibbs(
     for _ in range(steps):
         v = machine.draw_visible(bernoulli(machine.field(v).sigmoid(), generator), generator)
     return v
-
-
-def bernoulli(p: Float[Tensor, "n d"], generator: torch.Generator | None) -> Float[Tensor, "n d"]:
-    """Draws of 0 or 1 with these probabilities of 1."""
-    u = torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device)
-    return torch.lt(u, p.detach(), out=u)

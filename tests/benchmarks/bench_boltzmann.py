@@ -3,12 +3,10 @@
 Each measurement runs in a process of its own, so that its peak memory is its own.
 """
 
-import resource
-import subprocess
 import sys
-import time
 
 import torch
+from timing import apart, best_of, peak_memory, seconds
 
 from dgm_lib.energy import all_states, bm_gradients, energy, gibbs, gibbs_step, log_partition
 
@@ -48,27 +46,18 @@ def python_loop(d: int = 14) -> None:
 def measure(name: str) -> None:
     """Run one of the functions above, and print its best time and the peak memory it added."""
     run = globals()[name]
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20  # noqa: E731
     log_partition(*machine(3))  # what torch loads at its first call is not ours
-    before = peak()
-    start = time.perf_counter()
-    run()
-    times = [time.perf_counter() - start]
-    memory = peak() - before
+    before = peak_memory()
+    times = [seconds(run)]
+    memory = peak_memory() - before
     while len(times) < 5 and sum(times) < 3:
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
+        times.append(seconds(run))
     print(min(times), times[0], memory)
 
 
 def enumeration() -> None:
-    found = {}
-    for name in ("split_in_halves", "gradients", "full_table", "python_loop"):
-        command = [sys.executable, __file__, name]
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found[name] = tuple(map(float, out.split()))
+    names = ("split_in_halves", "gradients", "full_table", "python_loop")
+    found = {name: apart(__file__, name) for name in names}
     best, first, memory = found["split_in_halves"]
     print(
         f"log Z of 2^20 states: {best:.3f} s (first call {first:.3f} s), {memory:.0f} MiB "
@@ -83,15 +72,6 @@ def enumeration() -> None:
     )
     time_ = found["python_loop"][0] * 64
     print(f"log Z by a Python loop, from 2^14 states: {time_:.0f} s; ours {best / time_:.1e}")
-
-
-def best_of(run, repeats: int = 5) -> float:
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def one_chain_at_a_time(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor) -> None:

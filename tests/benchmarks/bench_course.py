@@ -6,22 +6,23 @@ import sys
 import time
 from pathlib import Path
 
+from timing import in_turns, seconds
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def seconds(*command: str) -> float:
-    start = time.perf_counter()
+def run(*command: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
 
 
 def imports(repeats: int = 9) -> None:
     """`import dgm_lib, torch` against `import torch`, in fresh processes, taken in turns."""
-    torch_, both = [], []
-    for _ in range(repeats):
-        torch_.append(seconds(sys.executable, "-c", "import torch"))
-        both.append(seconds(sys.executable, "-c", "import dgm_lib, torch"))
-    ratio = statistics.median(both) / statistics.median(torch_)
+    runs = {
+        "torch": lambda: run(sys.executable, "-c", "import torch"),
+        "both": lambda: run(sys.executable, "-c", "import dgm_lib, torch"),
+    }
+    times = in_turns(runs, repeats, clock=time.perf_counter)
+    ratio = statistics.median(times["both"]) / statistics.median(times["torch"])
     print(f"import dgm_lib / import torch: {ratio:.2f} (target at most 1.15)")
 
 
@@ -34,9 +35,8 @@ def checks() -> None:
         for name, check in load(unit).checks.items():
             answers = [check.reference, *(slip.function for slip in check.misconceptions)]
             for answer in answers:
-                start = time.perf_counter()
-                check.run(answer)
-                times[name] = max(times.get(name, 0.0), time.perf_counter() - start)
+                took = seconds(lambda check=check, answer=answer: check.run(answer))
+                times[name] = max(times.get(name, 0.0), took)
         slowest = max(times, key=times.get)
         print(f"{unit}: slowest check {slowest}, {times[slowest]:.2f} s (target under 2 s)")
 
@@ -44,10 +44,8 @@ def checks() -> None:
 def lectures() -> None:
     """Each lecture, executed in a fresh kernel without storing anything."""
     for path in sorted((ROOT / "lectures").glob("*.ipynb")):
-        took = seconds(
-            *(sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout"),
-            str(path),
-        )
+        command = (sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout")
+        took = seconds(lambda path=path, command=command: run(*command, str(path)))
         print(f"{path.stem}: lecture runs in {took:.0f} s (target under 90 s)")
 
 

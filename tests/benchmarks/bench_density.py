@@ -6,8 +6,6 @@ others in float64; `error` is the largest difference to a float64 sum over all p
 """
 
 import math
-import resource
-import subprocess
 import sys
 import time
 import warnings
@@ -15,19 +13,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from timing import apart, best_of, peak_memory
 
 from dgm_lib.density import kde_log_prob, knn_density, silverman_bandwidth
 
 POINTS, QUERIES = 10_000, 2_000
-
-
-def best_of(run, repeats: int = 3) -> float:
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def make(d: int) -> tuple[torch.Tensor, torch.Tensor, float]:
@@ -100,30 +90,28 @@ def neighbours() -> None:
 
     for d in (2, 10, 64):
         data, x, _ = make(d)
-        ours = best_of(lambda x=x, data=data: knn_density(x, data, 10))
+        ours = best_of(lambda x=x, data=data: knn_density(x, data, 10), 3)
         model = NearestNeighbors(n_neighbors=10).fit(data.numpy())
-        theirs = best_of(lambda x=x, model=model: model.kneighbors(x.numpy()))
+        theirs = best_of(lambda x=x, model=model: model.kneighbors(x.numpy()), 3)
         print(f"10 nearest, d = {d}: ours {ours:.2f} s; {ours / theirs:.2f} of scikit-learn's time")
 
 
 def memory() -> None:
     """Peak memory that `kde_log_prob` adds, in a process of its own for each size."""
     for n in (5_000, 10_000, 20_000):
-        command = [sys.executable, __file__, str(n)]
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        (mib,) = apart(__file__, str(n))
         print(
-            f"{n:,} points, as many queries: {float(out):.0f} MiB more; "
+            f"{n:,} points, as many queries: {mib:.0f} MiB more; "
             f"a table of all pairs would take {n * n * 4 / 2**20:.0f} MiB"
         )
 
 
 def peak(n: int) -> None:
-    unit = 1 if sys.platform == "darwin" else 1024
     data = torch.randn(n, 10, generator=torch.Generator().manual_seed(0))
     kde_log_prob(data[:1], data, 0.5)  # what torch loads at its first call is not ours
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     kde_log_prob(data, data, 0.5)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit / 2**20)
+    print(peak_memory() - before)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import torch
+from timing import in_turns
 from torch import Tensor, nn
 
 from dgm_lib import data
@@ -185,14 +186,6 @@ def check_equal(d: int, hidden: tuple[int, ...]) -> None:
             raise AssertionError(f"{name} is not the same model")
 
 
-def seconds(task: Callable[[], object], times: int) -> float:
-    """Processor time per call. One thread works, so this is the wall time of an idle machine."""
-    start = time.process_time()
-    for _ in range(times):
-        task()
-    return (time.process_time() - start) / times
-
-
 def tasks(entry: Ours | Zuko | Nflows | Normflows, x: Tensor) -> dict[str, Callable[[], object]]:
     optimizer = torch.optim.Adam(entry.model.parameters(), 1e-4)
 
@@ -221,13 +214,10 @@ def speed() -> None:
                 entries = {"ours": Ours(d, hidden)} | {k: m(d, hidden) for k, m in PEERS.items()}
             work = {name: tasks(entry, x) for name, entry in entries.items()}
             for verb in work["ours"]:
-                for name in work:
-                    seconds(work[name][verb], 3)  # warm up
-                count = max(1, round(0.02 / seconds(work["ours"][verb], 3)))
-                times: dict[str, list[float]] = {name: [] for name in work}
-                for _ in range(ROUNDS):
-                    for name in work:
-                        times[name].append(seconds(work[name][verb], count))
+                runs = {name: verbs[verb] for name, verbs in work.items()}
+                warm = in_turns(runs, 2, calls=3)
+                calls = max(1, round(0.02 / warm["ours"][1]))
+                times = in_turns(runs, ROUNDS, calls)
                 median = {name: statistics.median(ts) for name, ts in times.items()}
                 ratio = min(median[name] for name in PEERS) / median["ours"]
                 cells = "".join(f"{1e3 * median[name]:12.3f} ms" for name in median)

@@ -3,7 +3,6 @@
 Times are the processor's own (all threads together), so a busy machine does not distort ratios.
 """
 
-import time
 import warnings
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
+from timing import in_turns
 
 from dgm_lib import data
 from dgm_lib.latent import PPCA, CategoricalMixture, FactorAnalysis, GaussianMixture
@@ -41,17 +41,6 @@ def sklearn_mixture(theta: tuple, **settings) -> SklearnMixture:
         precisions_init=np.linalg.inv(covariances),
         **settings,
     )
-
-
-def interleaved(runs: dict, repeats: int = 7) -> dict[str, float]:
-    """The best processor time of each, measured in turns."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.process_time()
-            run()
-            times[name].append(time.process_time() - start)
-    return {name: min(values) for name, values in times.items()}
 
 
 def pomegranate_iteration(x: torch.Tensor, theta: tuple):
@@ -92,7 +81,7 @@ def iteration() -> None:
     if (other := pomegranate_iteration(x, theta)) is not None:
         runs["pomegranate (float32)"] = other
     torch.set_num_threads(1)  # importing pomegranate raises it
-    found = interleaved(runs)
+    found = {name: min(times) for name, times in in_turns(runs, 7).items()}
     print(f"an EM iteration, {N} × {D}, {K} full components, float64, both bounds included")
     for name, seconds in found.items():
         print(f"  {name:22} {1000 * seconds:7.1f} ms  {seconds / found['ours']:5.2f} × ours")

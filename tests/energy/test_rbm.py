@@ -166,9 +166,11 @@ def test_the_contrastive_loss_has_the_contrastive_gradient(persistent):
     model = build(4, 3, seed=2)
     v = all_states(4, dtype=torch.float64)[:6]
     loss = ContrastiveLoss(k=2, persistent=persistent, chains=5)
-    loss(model, v).backward()
+    value = loss(model, v)
+    value.backward()
     fantasies = loss.fantasies
     assert len(fantasies) == (5 if persistent else 6)
+    assert torch.allclose(value, model.energy(v).mean() - model.energy(fantasies).mean())
     p, q = model.hidden_probs(v), model.hidden_probs(fantasies)
     want_W = v.T @ p / 6 - fantasies.T @ q / len(fantasies)
     assert torch.allclose(model.W.grad, -want_W)
