@@ -740,7 +740,7 @@ def _(call: Caller, draw: Draw) -> None:
 )
 def _(call: Caller, draw: Draw) -> None:
     W, b = machine(draw, 4)
-    dW, _ = two(call(states_of(draw, 5, 4, BITS), W, b), 4)
+    dW, _ = two(call(states_of(draw, 12, 4, BITS), W, b), 4)
     expect.true(bool((dW != 0).any()), "dW: got zeros only; want data minus model")
     expect.close("dW and its transpose", dW, dW.T)
     expect.close("the diagonal of dW", dW.diagonal(), torch.zeros(4))

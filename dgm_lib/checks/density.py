@@ -138,6 +138,15 @@ def _(x):
 
 
 @gaussian_mle.misconception(
+    "covariance first",
+    "Both are there, in the wrong order: return the mean, then the covariance.",
+)
+def _(x):
+    centred = x - x.mean(0)
+    return centred.T @ centred / len(x), x.mean(0)
+
+
+@gaussian_mle.misconception(
     "variances only",
     "The diagonal is right and the rest is zero. How columns vary together stands off the "
     "diagonal, and maximum likelihood asks for it.",
@@ -223,7 +232,8 @@ def _(call: Caller, draw: Draw) -> None:
     q[draw.integer(0, 3)] = 0
     got = call(p, q / q.sum())
     got = got.item() if isinstance(got, Tensor) and got.dim() == 0 else got
-    expect.true(got == math.inf, f"KL where q has a zero and p has not: got {got}; want inf")
+    right = isinstance(got, float) and got == math.inf
+    expect.true(right, f"KL where q has a zero and p has not: got {got}; want inf")
 
 
 @kl_divergence.property(
@@ -250,6 +260,15 @@ def _(call: Caller, draw: Draw) -> None:
 def _(p, q):
     possible = q > 0
     return (q[possible] * (q[possible] / p[possible]).log()).sum()
+
+
+@kl_divergence.misconception(
+    "log-ratio upside down",
+    "This is Σ p log(q/p), which is -KL. A KL divergence is never negative: divide p by q, not q by p.",
+)
+def _(p, q):
+    possible = p > 0
+    return (p[possible] * (q[possible] / p[possible]).log()).sum()
 
 
 @kl_divergence.misconception(
@@ -462,7 +481,7 @@ def _(x, data, h):
 
 # --- kde_log_prob ---------------------------------------------------------------------------------
 
-kde_log_prob = unit.graded(density.kde_log_prob)
+kde_log_prob = unit.graded(density.kde_log_prob, siblings=[density.kernel_log_prob])
 
 
 def mixture(x: Tensor, data: Tensor, h: float) -> Tensor:
@@ -610,6 +629,18 @@ def _(x, data, h):
 
 
 @kde_log_prob.misconception(
+    "distance not squared",
+    "Your kernel falls off like exp(-|x - x_k|). A Gaussian has the *squared* distance in its "
+    "exponent; `torch.cdist` and `norm` return the distance itself.",
+)
+def _(x, data, h):
+    d = data.shape[1]
+    distance = ((x[:, None] - data) ** 2).sum(2).sqrt()
+    log_kernels = -distance / (2 * h * h) - d / 2 * math.log(2 * math.pi * h * h)
+    return log_kernels.logsumexp(1) - math.log(len(data))
+
+
+@kde_log_prob.misconception(
     "underflow in exp",
     "Right near the data. Farther out all exponentials are rounded to 0 and the logarithm gives "
     "-inf: use logsumexp, which subtracts the largest exponent first.",
@@ -752,7 +783,7 @@ def _(data, h):
 
 # --- knn_density ----------------------------------------------------------------------------------
 
-knn_density = unit.graded(density.knn_density)
+knn_density = unit.graded(density.knn_density, siblings=[density.knn_log_density])
 
 UNIT_BALL = {1: 2.0, 2: math.pi, 3: 4 * math.pi / 3, 4: math.pi**2 / 2, 5: 8 * math.pi**2 / 15}
 UNIT_BALL[12] = math.pi**6 / 720

@@ -29,7 +29,7 @@ def tensor(name: str, got: object, shape: tuple[int, ...] | None = None) -> Tens
     if isinstance(got, bool | int | float):
         got = torch.tensor(got)
     if not isinstance(got, Tensor):
-        raise Mismatch(f"{name}: got a {type(got).__name__}; want a tensor")
+        raise Mismatch(f"{name}: got {_kind(got)}; want a tensor")
     if shape is not None and tuple(got.shape) != tuple(shape):
         raise Mismatch(f"{name}: got shape {tuple(got.shape)}; want {tuple(shape)}")
     if got.is_complex():
@@ -69,6 +69,13 @@ def close(
 def pair(name: str, got: object, size: int = 2) -> tuple:
     """`got`, which must be a tuple (or list) of `size` elements."""
     if not isinstance(got, tuple | list) or len(got) != size:
-        came = f"{len(got)} elements" if isinstance(got, tuple | list) else type(got).__name__
+        came = f"{len(got)} elements" if isinstance(got, tuple | list) else _kind(got)
         raise Mismatch(f"{name}: got {came}; want a tuple of {size}")
     return tuple(got)
+
+
+def _kind(got: object) -> str:
+    """What came, for someone who may have forgotten the last line."""
+    if got is None:
+        return "None (does every way through your function end with a `return`?)"
+    return f"a {type(got).__name__}"

@@ -112,7 +112,7 @@ def test_report_survives_json_and_escapes_html(unit):
 
 
 def test_report_in_a_kernel_is_its_points(unit, monkeypatch):
-    monkeypatch.setattr("dgm_lib.checks.report._kernel", lambda: True)
+    monkeypatch.setattr("dgm_lib.checks.report.in_kernel", lambda: True)
     assert unit.check(mean_square)._repr_mimebundle_()["text/plain"] == "5"
 
 

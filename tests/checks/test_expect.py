@@ -14,6 +14,7 @@ from dgm_lib.checks.expect import Mismatch
         (torch.tensor([0.0, 1.0, float("nan")]), "1 of 3 values are NaN or infinite"),
         (torch.tensor([0.0, 1.0, 2.5]), r"got 2.5 where 2 is expected, at index \[2\] \(1 of 3"),
         ("x", "got a str; want a tensor"),
+        (None, "return"),
         (torch.zeros(3, dtype=torch.complex64), "complex"),
     ],
 )
@@ -32,7 +33,7 @@ def test_close_takes_numbers_dtypes_and_rounding():
 
 def test_pair():
     assert expect.pair("y", [1, 2]) == (1, 2)
-    with pytest.raises(Mismatch, match="got Tensor; want a tuple of 2"):
+    with pytest.raises(Mismatch, match="got a Tensor; want a tuple of 2"):
         expect.pair("y", torch.ones(2))
     with pytest.raises(Mismatch, match="got 3 elements; want a tuple of 2"):
         expect.pair("y", (1, 2, 3))
