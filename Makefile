@@ -5,7 +5,7 @@ RUN    := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab exercises lectures grade bench format clean
+.PHONY: help demo test lab exercises lectures site grade bench format clean
 
 help: ## show this page
 	@echo "A course on deep generative models that runs. Targets:"
@@ -14,14 +14,14 @@ help: ## show this page
 demo: .venv/ready ## grade a made-up class of students over all units and show the grades
 	$(RUN) $(BIN)/python -m grading demo
 
-test: .venv/ready ## lint, run every test, re-run every lecture
+test: .venv/site ## lint, run every test, re-run every lecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(RUN) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 	$(RUN) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --nbval lectures
 
-lab: .venv/ready ## open JupyterLab
-	$(RUN) $(BIN)/jupyter lab
+lab: .venv/ready ## open JupyterLab on a page that lists the units and your progress
+	$(RUN) $(BIN)/python -m dgm_lib.lab
 
 exercises: .venv/ready ## write exercises/ anew from solutions/
 	$(RUN) $(BIN)/python -m grading release
@@ -29,6 +29,9 @@ exercises: .venv/ready ## write exercises/ anew from solutions/
 lectures: .venv/ready ## run every lecture (or LECTURE=04_boltzmann) and store its outputs
 	$(RUN) $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	    --ExecutePreprocessor.record_timing=False lectures/$(or $(LECTURE),*).ipynb
+
+site: .venv/site ## write the course as a website into build/site, from the stored outputs
+	$(RUN) $(BIN)/python -m lectures.website
 
 grade: .venv/ready ## grade what lies in grading/submitted/ for UNIT=04_boltzmann
 	@test -n "$(UNIT)" || { echo "Say which unit: make grade UNIT=04_boltzmann"; exit 2; }
@@ -42,7 +45,7 @@ format: .venv/ready ## format code and notebooks
 	$(BIN)/ruff format .
 
 clean: ## remove .venv, caches and the demo's class
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info grading/demo
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build START.md *.egg-info grading/demo
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/ready: constraints.txt pyproject.toml
@@ -51,10 +54,14 @@ clean: ## remove .venv, caches and the demo's class
 	@echo "Making .venv with $$("$(PYTHON)" --version) (a few minutes, once) ..."
 	"$(PYTHON)" -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    -c constraints.txt -e '.[grading,test]' || { \
+	    -c constraints.txt -e '.[grading,cluster,test]' || { \
 	    echo "Could not install the packages. Is there a network, and some 3 GB of disk? Then run make again."; exit 1; }
 	@touch $@
 
 .venv/bench: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
+.venv/site: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[site]'
 	@touch $@

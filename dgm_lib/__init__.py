@@ -6,7 +6,7 @@ little more than `import torch`.
 """
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -22,14 +22,17 @@ _LAZY = (
     "model",
     "nn",
     "plots",
+    "study",
     "variational",
 )
-__all__ = list(_LAZY)
+__all__ = [*_LAZY, "progress"]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "progress":  # dgm_lib.progress() shows your points so far
+        return importlib.import_module(f"{__name__}.study").progress
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

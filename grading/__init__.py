@@ -5,12 +5,17 @@
     limits, channel     what a submission may use, and how two processes exchange plain data
     zygote, child       a warm process, forked once per submission, that runs the student's cells
     caller              a `dgm_lib.checks` caller whose function lives in that process
-    submission          a submitted file, read with every fault turned into a reason
+    submission          what was handed in, read with every fault turned into a reason
+    hygiene             what stems from a student, made fit to be shown
     verdict             (submission, release, seed, limits) -> points and feedback; a pure job
     results             verdicts kept on disk, so that nothing is graded twice
     exporter, preprocessor   how verdicts enter nbgrader
-    driver              a whole class in parallel; one writer fills the gradebook
+    importer            verdicts enter the gradebook: one writer, many submissions at a time
+    workers, cluster    processes that grade: on this machine, or on a Dask cluster
+    driver              a whole class in parallel
     report              the table: student × question
+    insights, page      what a class got right and wrong, without names; as an HTML page
+    doctor              whether this machine can grade, and safely
     demo                a class of made-up students, graded and compared with what they deserve
 
 The parent is trusted: it holds the reference, the checks, the secret seed and the gradebook. The

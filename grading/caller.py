@@ -5,8 +5,7 @@ long, or takes the child down, the child is killed and a fresh one takes its pla
 again (without the one that did the harm), so one function's fault costs that function only.
 """
 
-import pickle
-import shutil
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,11 +15,16 @@ from torch import Tensor
 
 from dgm_lib.checks.call import CallFailed, Plain
 from grading import zygote
-from grading.channel import Broken, Channel, Closed, Late, decode
+from grading.channel import Broken, Channel, Closed, Late, decode, pack
 from grading.limits import Limits
 from grading.zygote import Child
 
 _KINDS = ("not written", "error", "not plain")
+_NOTES, _NOTE = 20, 1000
+_WALLS = (
+    "While a notebook is graded it starts no other programs, has no network, and writes files in its "
+    "own folder only"
+)
 
 
 @dataclass
@@ -36,14 +40,34 @@ class Cell:
 
 
 class Session:
-    """One submission, running; replaced by a fresh run of itself after a fault."""
+    """One submission, running; replaced by a fresh run of itself after a fault.
 
-    def __init__(self, cells: list[Cell], limits: Limits, seed: int):
-        self.zygote = zygote.shared()
+    Args:
+        cells: what to run, in order.
+        limits: what it may use.
+        seed: where its random numbers start.
+        checks: the module with the unit's checks, whose references are sealed in the child; "" for
+            none.
+        sandboxed: without it, the code runs with the rights of whoever grades.
+    """
+
+    def __init__(
+        self,
+        cells: list[Cell],
+        limits: Limits,
+        seed: int,
+        checks: str = "",
+        *,
+        sandboxed: bool = True,
+    ):
+        self.checks, self.sandboxed = checks, sandboxed
+        self.zygote = zygote.shared(checks, sandboxed=sandboxed)
         self.cells = cells
         self.limits = limits
         self.seed = seed
         self.deadline = time.monotonic() + limits.total_seconds
+        self.waited = 0.0
+        """Seconds spent waiting for the student's code."""
         self.child: Child | None = None
         self.channel: Channel | None = None
 
@@ -81,16 +105,14 @@ class Session:
         if self.child is None:
             return ""
         child, self.child = self.child, None
-        how = self.zygote.end(child, gone=gone)
-        shutil.rmtree(child.folder, ignore_errors=True)
-        return how
+        return self.zygote.end(child, gone=gone)
 
     def _start(self) -> None:
         try:
             self.child = self.zygote.start(self.limits, self.seed)
-        except OSError:  # the student's code took the zygote down too
+        except zygote.Gone:
             zygote.close_shared()
-            self.zygote = zygote.shared()
+            self.zygote = zygote.shared(self.checks, sandboxed=self.sandboxed)
             self.child = self.zygote.start(self.limits, self.seed)
         self.channel = Channel(self.child.sock, self.limits.message_bytes)
 
@@ -109,7 +131,7 @@ class Session:
         else:
             if not cell.state:
                 cell.outputs = outputs if isinstance(outputs, list) else []
-            cell.state, cell.message = ("error" if error else "ok"), str(error)[:400]
+            cell.state, cell.message = ("error" if error else "ok"), _kindly(str(error)[:400])
             return True
         cell.outputs = []
         return False
@@ -117,9 +139,17 @@ class Session:
     def _exchange(
         self, header: dict, blobs: list[bytes], seconds: float
     ) -> tuple[dict, list[bytearray]]:
-        seconds = min(seconds, max(self.deadline - time.monotonic(), 0.01))
-        self.channel.send(header, blobs, seconds)
-        return self.channel.receive(seconds)
+        started = time.monotonic()
+        seconds = min(seconds, max(self.deadline - started, 0.01))
+        token = secrets.token_hex(8)
+        try:
+            self.channel.send({**header, "token": token}, blobs, seconds)
+            reply, arrays = self.channel.receive(seconds)
+            if reply.get("token") != token:
+                raise Broken("a reply that nobody asked for")
+            return reply, arrays
+        finally:
+            self.waited += time.monotonic() - started
 
     def _check_clock(self) -> None:
         if time.monotonic() > self.deadline:
@@ -165,14 +195,16 @@ class RemoteCaller:
         try:
             reply, blobs = self.session.ask(
                 {"function": self.name, "kind": kind},
-                pickle.dumps((args, kwargs)),
+                pack((args, kwargs)),
                 limits.call_seconds,
             )
         except CallFailed as failure:
             self._late += failure.kind == "timeout"
             raise
-        notes = [str(note) for note in reply.get("notes", [])]
-        self.notes += [note for note in notes if note not in self.notes]
+        notes = reply.get("notes")
+        for note in notes[:_NOTES] if isinstance(notes, list) else ():
+            if isinstance(note, str) and note not in self.notes and len(self.notes) < _NOTES:
+                self.notes.append(note[:_NOTE])
         if "failed" in reply:
             raise self._failure(reply)
         try:
@@ -181,7 +213,7 @@ class RemoteCaller:
             raise CallFailed("not plain", "its result cannot be used") from None
 
     def _failure(self, reply: dict) -> CallFailed:
-        kind, message = reply["failed"], str(reply.get("message", ""))[:2000]
+        kind, message = reply["failed"], _kindly(str(reply.get("message", ""))[:2000])
         if kind in _KINDS:
             return CallFailed(kind, message)
         if self.cell.state == "error":
@@ -190,6 +222,10 @@ class RemoteCaller:
             before = f" (before it, the cell `{bad.key}` failed: {bad.message})" if bad else ""
             return CallFailed("error", f"its cell stops with {self.cell.message}{before}")
         return CallFailed("error", f"its cell runs, but defines no function `{self.name}`")
+
+
+def _kindly(message: str) -> str:
+    return f"{message}. {_WALLS}" if "PermissionError" in message else message
 
 
 def _too_long(what: str, seconds: float) -> str:

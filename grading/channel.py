@@ -3,11 +3,14 @@
 A frame is the length of its header and of each blob, then a JSON header, then the blobs. Plain data
 (tensors, numbers, strings, None, and tuples, lists and dicts of them) travel as a tree in the header
 whose tensors point to blobs. The reader trusts nothing: it caps sizes, and checks every dtype, shape
-and length before it builds a tensor. Nothing that the child sends is ever unpickled.
+and length before it builds a tensor. Nothing that the child sends is ever unpickled. The other way
+round, what the trusted parent sends may be anything that can be pickled: `pack` and `unpack`.
 """
 
+import io
 import json
 import math
+import pickle
 import socket
 import struct
 import time
@@ -23,7 +26,7 @@ DEPTH = 32
 
 _COUNT = struct.Struct("!II")
 _SIZE = struct.Struct("!Q")
-_BLOBS = 1 << 14
+_BLOBS, _HEADER = 1 << 10, 8 << 20
 _DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
@@ -74,7 +77,7 @@ class Channel:
         """The next frame, complete within `seconds`. Raises `Closed`, `Late` or `Broken`."""
         deadline = None if seconds is None else time.monotonic() + seconds
         length, count = _COUNT.unpack(self._read(_COUNT.size, deadline))
-        if length > self.cap or count > _BLOBS:
+        if length > min(self.cap, _HEADER) or count > _BLOBS:
             raise Broken(f"a message of {length} bytes and {count} arrays is too large")
         sizes = [s for (s,) in _SIZE.iter_unpack(self._read(count * _SIZE.size, deadline))]
         if length + sum(sizes) > self.cap:
@@ -192,3 +195,30 @@ def _tensor(tree: dict, blobs: list[bytearray]) -> Tensor:
     flat = torch.frombuffer(blob, dtype=torch.uint8)
     flat = flat != 0 if dtype == torch.bool else flat.view(dtype)
     return flat.reshape(shape)
+
+
+def pack(value: Any) -> bytes:
+    """Trusted arguments, on their way to the child: networks, laws, tensors with their strides."""
+    file = io.BytesIO()
+    _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(value)
+    return file.getvalue()
+
+
+def unpack(data: bytes) -> Any:
+    """What `pack` made; for the child only."""
+    return pickle.loads(data)
+
+
+class _Pickler(pickle.Pickler):
+    """Tensors travel as their bytes, which takes a tenth of the time of torch's own way."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if type(value) is not Tensor or value.requires_grad or not value.numel():
+            return NotImplemented
+        storage = torch.empty(0, dtype=torch.uint8).set_(value.untyped_storage()).numpy()
+        place = tuple(value.shape), value.stride(), value.storage_offset()
+        return _rebuild, (storage.tobytes(), value.dtype, *place)
+
+
+def _rebuild(data: bytes, dtype: torch.dtype, *place: Any) -> Tensor:
+    return torch.frombuffer(bytearray(data), dtype=dtype).as_strided(*place)

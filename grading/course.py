@@ -35,7 +35,15 @@ class Course:
 
     @property
     def database(self) -> str:
-        return f"sqlite:///{self.folder / 'gradebook.db'}"
+        """The gradebook's address: what `gradebook.url` says, or else a SQLite file.
+
+        One file, so that nbgrader, formgrader and this package cannot disagree. It may hold any
+        address that SQLAlchemy knows, such as `postgresql+psycopg://me@host/grades`.
+        """
+        try:
+            return (self.folder / "gradebook.url").read_text().strip()
+        except FileNotFoundError:
+            return f"sqlite:///{self.folder / 'gradebook.db'}"
 
     def release(self, unit: str) -> Path:
         return self.root / "exercises" / unit / f"{unit}.ipynb"

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from grading import driver, report, students
-from grading.course import Course
+from grading.course import ROOT, Course
 from grading.limits import Limits
 from grading.report import Row
 from grading.results import write
@@ -18,7 +18,10 @@ LIMITS = Limits(call_seconds=3, cell_seconds=8)
 _MARK = "This class is made up: python -m grading demo deletes and rebuilds this folder.\n"
 _CONFIG = '''"""nbgrader's settings for the demo class."""
 
+import sys
 from pathlib import Path
+
+sys.path.append({package!r})  # nbgrader looks in this class first, where grading/ is no package
 
 from grading.course import Course
 
@@ -32,6 +35,8 @@ def main(
     jobs: int | None = None,
     source: Course | None = None,
     units: tuple[str, ...] = UNITS,
+    *,
+    sandbox: bool = True,
 ) -> int:
     """Build, grade and compare; the exit status is 0 if every grade is as it should be.
 
@@ -53,7 +58,9 @@ def main(
         _hand_in(course, papers)
         count = f"{len(papers)} students, {len(course.units())} units"
         print(f"A class of {count}, in {course.folder}")
-        verdicts = driver.autograde(course, course.units(), pool=pool, limits=LIMITS)
+        verdicts = driver.autograde(
+            course, course.units(), pool=pool, limits=LIMITS, sandbox=sandbox
+        )
         driver.feedback(course, verdicts, pool=pool)
     rows = report.rows(course, verdicts)
     print("\n" + report.table(rows) + "\n")
@@ -111,7 +118,7 @@ def _clear(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     (root / "grading").mkdir(parents=True)
     mark.write_text(_MARK)
-    (root / "grading" / "nbgrader_config.py").write_text(_CONFIG.format(root=str(root)))
+    (root / "grading" / "nbgrader_config.py").write_text(_CONFIG.format(root=str(root), package=str(ROOT)))
 
 
 def _hand_in(course: Course, papers: dict[str, dict[str, students.Paper]]) -> None:

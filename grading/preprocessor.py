@@ -30,18 +30,7 @@ class WriteVerdict(NbGraderPreprocessor):
         course = Course(Path(CourseDirectory(parent=self).root))
         verdict = load_or_grade(course, names["assignment"], names["student"])
         resources["verdict"] = verdict
-        for cell in nb.cells:
-            if cell.cell_type != "code":
-                continue
-            if is_test(cell):
-                report = verdict.reports[grade_id_of(cell).removeprefix(PREFIX)]
-                data = {"text/html": report.html(), "text/plain": f"{report.earned:g}"}
-                result = nbformat.v4.new_output("execute_result", data, execution_count=None)
-                cell["outputs"] = [result]
-            else:
-                cell["outputs"] = [
-                    nbformat.from_dict(output) for output in verdict.outputs.get(cell.id, [])
-                ]
+        fill(nb, verdict)
         return nb, resources
 
 
@@ -61,10 +50,40 @@ class SaveFeedback(NbGraderPreprocessor):
         return nb, resources
 
 
+def fill(nb: NotebookNode, verdict: Any) -> None:
+    """Put a verdict's reports, outputs and notes into the notebook, in place."""
+    if about := remarks(verdict):
+        cell = nbformat.v4.new_markdown_cell(about)
+        cell["id"] = "about-this-submission"
+        nb.cells.insert(0, cell)
+    for cell in nb.cells:
+        if cell.cell_type != "code":
+            continue
+        if is_test(cell):
+            report = verdict.reports[grade_id_of(cell).removeprefix(PREFIX)]
+            data = {"text/html": report.html(), "text/plain": f"{report.earned:g}"}
+            result = nbformat.v4.new_output("execute_result", data, execution_count=None)
+            cell["outputs"] = [result]
+        else:
+            cell["outputs"] = [
+                nbformat.from_dict(output) for output in verdict.outputs.get(cell.id, [])
+            ]
+
+
+def remarks(verdict: Any) -> str:
+    """What stands above the graded notebook, in markdown; empty if there is nothing to say."""
+    lead = f"**Not graded: {verdict.word}.** Why: {verdict.reason}." if verdict.word else ""
+    notes = "\n".join(f"- {note}" for note in verdict.notes)
+    return "\n\n".join(filter(None, [lead, notes and "**About your submission**", notes]))
+
+
 def sentence(verdict: Any, function: str) -> str:
-    """What the gradebook says about one function."""
+    """What the gradebook says about one function; the first has the notes on the whole."""
     report = verdict.reports[function]
     if verdict.word:
-        return f"{verdict.word}: {verdict.reason}"
-    text = f"{report.headline}: {report.word}"
-    return f"{text}. {report.advice}" if report.advice else text
+        text = f"{verdict.word}: {verdict.reason}"
+    else:
+        text = f"{report.headline}: {report.word}"
+        text = f"{text}. {report.advice}" if report.advice else text
+    notes = verdict.notes if function == next(iter(verdict.reports)) else []
+    return " ".join([text.rstrip(".") + "." if notes else text, *notes])

@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
@@ -29,12 +31,20 @@ def release(course: Course, unit: str, *, database: bool = False) -> None:
 
 def run(converter: type, config: Config) -> None:
     """Run one of nbgrader's converters, quietly: what matters it raises, or logs as an error."""
+    with quiet():
+        converter(coursedir=CourseDirectory(config=config), config=config, log=log()).start()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """SQLAlchemy has its doubts about nbgrader's models, and says so on every submission."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # SQLAlchemy has its doubts about nbgrader's models
-        converter(coursedir=CourseDirectory(config=config), config=config, log=_log()).start()
+        warnings.simplefilter("ignore")
+        yield
 
 
-def _log() -> logging.Logger:
-    log = logging.getLogger("grading.nbgrader")
-    log.setLevel(logging.ERROR)
-    return log
+def log() -> logging.Logger:
+    """Where nbgrader's parts report errors, and nothing less."""
+    found = logging.getLogger("grading.nbgrader")
+    found.setLevel(logging.ERROR)
+    return found

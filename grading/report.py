@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from nbgrader import api
 from nbgrader.plugins import CsvExportPlugin
+from sqlalchemy import select
 
 from grading.course import Course
+from grading.hygiene import cell
 from grading.preprocessor import PREFIX
+from grading.release import quiet
 from grading.results import write
 from grading.verdict import Verdict
 
@@ -25,19 +29,38 @@ class Row:
     points: float
     word: str
     advice: str = ""
+    sandboxed: bool = True
 
 
 def rows(course: Course, verdicts: dict[tuple[str, str], Verdict]) -> list[Row]:
-    """All questions of these submissions, by unit, student and function."""
+    """All questions of these submissions that are in the gradebook, by unit, student, function."""
     found = []
-    with course.gradebook() as gradebook:
-        for (unit, student), verdict in sorted(verdicts.items()):
-            notebook = gradebook.find_submission_notebook(unit, unit, student)
-            scores = {g.name: g.score for g in notebook.grades}
-            for name, report in verdict.reports.items():
-                row = (student, unit, name, scores[PREFIX + name], float(report.points))
-                found.append(Row(*row, verdict.word_of(name), verdict.reason or report.advice))
+    with course.gradebook() as gradebook, quiet():
+        scores = {
+            unit: _scores(gradebook, unit) for unit in dict.fromkeys(unit for unit, _ in verdicts)
+        }
+    for (unit, student), verdict in sorted(verdicts.items()):
+        for name, report in verdict.reports.items():
+            if (score := scores[unit].get((student, PREFIX + name))) is not None:
+                row = (student, unit, name, score, float(report.points), verdict.word_of(name))
+                found.append(Row(*row, verdict.reason or report.advice, verdict.sandboxed))
     return found
+
+
+def _scores(gradebook: api.Gradebook, unit: str) -> dict[tuple[str, str], float]:
+    """The points in the gradebook by student and cell: manual ones, if there are any."""
+    query = (
+        select(api.SubmittedAssignment.student_id, api.BaseCell.name, api.Grade.score)
+        .join(api.SubmittedNotebook, api.SubmittedNotebook.id == api.Grade.notebook_id)
+        .join(
+            api.SubmittedAssignment,
+            api.SubmittedAssignment.id == api.SubmittedNotebook.assignment_id,
+        )
+        .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
+        .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
+        .where(api.Assignment.name == unit)
+    )
+    return {(student, cell): score for student, cell, score in gradebook.db.execute(query)}
 
 
 def to_csv(rows: Iterable[Row]) -> str:
@@ -45,7 +68,9 @@ def to_csv(rows: Iterable[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [f.name for f in fields(Row)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    for row in rows:
+        line = asdict(row)
+        writer.writerow({k: cell(v) if isinstance(v, str) else v for k, v in line.items()})
     return text.getvalue()
 
 

@@ -13,7 +13,7 @@ import torch
 
 from dgm_lib.checks.core import Check, Unit
 from dgm_lib.checks.report import Outcome, Report
-from grading import zygote
+from grading import hygiene
 from grading.caller import Cell, RemoteCaller, Session
 from grading.limits import Limits
 from grading.submission import Submission, read
@@ -31,6 +31,10 @@ class Job:
     """The file handed in; None if there is none."""
     seed: str
     limits: Limits = field(default_factory=Limits)
+    sandbox: bool = True
+    """Without it, the student's code runs with the rights of whoever grades."""
+    notes: tuple[str, ...] = ()
+    """What was said when the file was looked for; if there is none, why."""
 
 
 @dataclass
@@ -47,6 +51,9 @@ class Verdict:
     seed: str = ""
     seconds: float = 0.0
     """Wall time of the job."""
+    notes: list[str] = field(default_factory=list)
+    """What was out of the ordinary in the submission, and what came of it."""
+    sandboxed: bool = True
 
     @property
     def earned(self) -> float:
@@ -74,32 +81,38 @@ def grade(job: Job) -> Verdict:
     """Grade one submission: run its cells in a child, and its functions through the checks."""
     started = time.monotonic()
     unit: Unit = importlib.import_module(job.checks).unit
-    submission = read(job.submission, job.release)
+    submission = read(job.submission, job.release, job.notes)
     if submission.word:
         reports = {name: _zero(c, submission.reason) for name, c in unit.checks.items()}
         verdict = Verdict(job.unit, reports, {}, submission.word, submission.reason)
     else:
         verdict = _run(job, unit, submission)
-    verdict.seed = job.seed
+    verdict.reports = {name: hygiene.report(found) for name, found in verdict.reports.items()}
+    verdict.outputs = hygiene.outputs(verdict.outputs, job.limits.output_bytes)
+    verdict.notes = submission.notes
+    verdict.seed, verdict.sandboxed = job.seed, job.sandbox
     verdict.seconds = round(time.monotonic() - started, 3)
     return verdict
 
 
 def warm() -> None:
-    """Make this process ready to grade: a single thread for the checks, and a zygote."""
+    """Make this process ready to grade: a single thread for the checks."""
     torch.set_num_threads(1)
-    zygote.shared()
 
 
 def _run(job: Job, unit: Unit, submission: Submission) -> Verdict:
     cells = submission.cells
     by_key = {cell.key: cell for cell in cells}
     start = int.from_bytes(hashlib.sha256(job.submission or b"").digest()[:7], "big")
+    # inputs of its own: what one submission saw, and said in its feedback, helps no other
+    seed = hashlib.sha256(job.seed.encode() + b"\0" + (job.submission or b"")).hexdigest()
     reports = {}
-    with Session(cells, job.limits, start) as session:
+    with Session(cells, job.limits, start, job.checks, sandboxed=job.sandbox) as session:
         for name, check in unit.checks.items():
             cell = by_key.get(submission.cell_id(name) or "")
-            reports[name] = check.run(RemoteCaller(session, name, cell), job.seed)
+            reports[name] = check.run(RemoteCaller(session, name, cell), seed)
+            if reports[name].state not in ("full", "not written"):
+                session.stop()  # whatever it did in there, the next function does not meet it
     return Verdict(job.unit, reports, {cell.key: _outputs(cell) for cell in cells})
 
 
@@ -109,37 +122,10 @@ def _zero(check: Check, reason: str) -> Report:
 
 
 def _outputs(cell: Cell) -> list[dict]:
-    """The cell's outputs, rebuilt from the parts that are what nbformat wants."""
+    """What the student's process says the cell's outputs are, or how the cell was ended."""
     if cell.state in ("timeout", "died"):
         return [_error("Stopped" if cell.state == "timeout" else "Died", cell.message)]
-    return [output for raw in cell.outputs if (output := _output(raw)) is not None]
-
-
-def _output(raw: object) -> dict | None:
-    if not isinstance(raw, dict):
-        return None
-    kind = raw.get("output_type")
-    if kind == "stream":
-        name = "stderr" if raw.get("name") == "stderr" else "stdout"
-        return {"output_type": kind, "name": name, "text": str(raw.get("text", ""))}
-    if kind == "error":
-        lines = raw.get("traceback")
-        return {
-            "output_type": kind,
-            "ename": str(raw.get("ename", "")),
-            "evalue": str(raw.get("evalue", "")),
-            "traceback": [str(line) for line in lines] if isinstance(lines, list) else [],
-        }
-    data = raw.get("data")
-    if kind not in ("display_data", "execute_result") or not isinstance(data, dict):
-        return None
-    kept = {
-        mime: data[mime]
-        for mime in ("text/plain", "text/latex", "image/png", "image/jpeg")
-        if isinstance(data.get(mime), str)
-    }
-    output = {"output_type": kind, "data": kept, "metadata": {}}
-    return {**output, "execution_count": None} if kind == "execute_result" else output
+    return cell.outputs
 
 
 def _error(name: str, text: str) -> dict:

@@ -1,15 +1,13 @@
-"""A warm process from which every submission's child is forked in milliseconds.
+"""A warm process from which every submission's process is forked in milliseconds: the parent's side.
 
-The zygote imports what notebooks import, once, keeps to a single thread (so that forking is safe),
-and runs no code of any student. It listens on one socket: the parent asks it to fork, and hands over
-the child's end of a channel; later it asks it to end that child, and learns how the child ended.
-`Zygote.start` is the one place where a child comes into being: isolation belongs there.
+The zygote (`grading.warden`) imports what notebooks import, once, keeps to a single thread (so that
+forking is safe), and runs no code of any student. It lives in the sandbox with a sealed copy of the
+library. The parent asks it for a child, and hands over that child's end of a channel; later it asks
+it to end that child, and learns how the child ended.
 """
 
 import atexit
 import contextlib
-import ctypes
-import gc
 import json
 import os
 import shutil
@@ -18,14 +16,19 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgm_lib.checks.call import Unreachable
+from grading import confine, sandbox
 from grading.limits import Limits
+from grading.seal import seal
 
-ROOT = Path(__file__).resolve().parents[1]
 _READY_SECONDS = 180.0
+
+
+class Gone(Unreachable, OSError):
+    """The zygote has ended, or gives no answer."""
 
 
 @dataclass
@@ -35,62 +38,121 @@ class Child:
     sock: socket.socket
     pid: int
     folder: str
+    """Where it runs, if it is not in a sandbox with a folder of its own."""
 
 
 class Zygote:
-    """The parent's handle on its zygote; one per process that grades."""
+    """The parent's handle on its zygote.
 
-    def __init__(self):
-        self.scratch = tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True)
+    Args:
+        checks: the module with the checks of the unit to be graded; its references are sealed.
+        sandboxed: without it, students' code runs with the rights of whoever grades.
+
+    Raises:
+        sandbox.Unavailable: if this machine cannot make a sandbox.
+    """
+
+    def __init__(self, checks: str, *, sandboxed: bool = True):
+        if sandboxed:
+            sandbox.require()
+        self.checks, self.sandboxed = checks, sandboxed
+        self._folder = tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True)
+        course, self.scratch = Path(self._folder.name, "course"), Path(self._folder.name, "scratch")
+        seal(checks, course)
+        self.scratch.mkdir()
         self.control, theirs = socket.socketpair()
         self.control.settimeout(_READY_SECONDS)
-        with theirs:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-c"),
-                    f"from grading.zygote import serve; serve({theirs.fileno()})",
-                ],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                cwd=self.scratch.name,
-                env=_environment(self.scratch.name),
+        self._log = open(Path(self._folder.name, "log"), "w+")  # noqa: SIM115 (closed in _tidy)
+        try:
+            with theirs:
+                self.process, self._first = self._launch(theirs.fileno(), course)
+        except BaseException:
+            self._tidy()
+            raise
+
+    def _launch(self, control: int, course: Path) -> tuple[subprocess.Popen, int | None]:
+        """The zygote, and process 1 of its sandbox: when that is killed, all in there is."""
+        serve = f"from grading.warden import serve; serve({control}, {self.checks!r}, "
+        python = [sys.executable, "-P", "-c", f"{serve}sandbox={self.sandboxed})"]
+        stdio = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": self._log}
+        if not self.sandboxed:
+            variables = _environment(str(course), str(self.scratch))
+            return subprocess.Popen(
+                python, pass_fds=[control], cwd=self.scratch, env=variables, **stdio
+            ), None
+        wrap = sandbox.command(str(course), _environment(sandbox.COURSE, confine.SCRATCH))
+        info, theirs = os.pipe()
+        with open(info) as file:
+            process = subprocess.Popen(
+                [*wrap, "--info-fd", str(theirs), *python],
+                pass_fds=[control, theirs],
+                env={"PATH": os.environ.get("PATH", os.defpath)},
+                **stdio,
             )
+            os.close(theirs)
+            said = file.read()
+        if not said:
+            process.wait()
+            raise sandbox.Unavailable(sandbox.refusal(self._last_words()))
+        return process, json.loads(said)["child-pid"]
 
     def start(self, limits: Limits, seed: int) -> Child:
-        """Fork a child in an empty folder of its own; its random numbers start from `seed`.
+        """Fork a child; its random numbers start from `seed`.
 
         Raises:
-            OSError: if the zygote is gone.
+            Gone: if the zygote is.
+            sandbox.Unavailable: if the kernel refuses a part of the sandbox.
         """
-        folder = tempfile.mkdtemp(dir=self.scratch.name)
         ours, theirs = socket.socketpair()
+        folder = "" if self.sandboxed else tempfile.mkdtemp(dir=self.scratch)
         request = {"start": limits.to_dict(), "seed": seed, "folder": folder}
         try:
             with theirs:
                 socket.send_fds(self.control, [_line(request)], [theirs.fileno()])
-            return Child(ours, _answer(self.control)["pid"], folder)
+            pid = _answer(self.control)["pid"]
+            ours.settimeout(_READY_SECONDS)
+            trouble = _answer(ours)["trouble"]
         except (OSError, ValueError):
             ours.close()
-            raise OSError("the process that starts students' code is gone") from None
+            raise Gone(
+                f"the process that starts students' code is gone: {self._last_words()}"
+            ) from None
+        if trouble:
+            ours.close()
+            raise sandbox.Unavailable(sandbox.refusal(trouble))
+        return Child(ours, pid, folder)
 
     def end(self, child: Child, *, gone: bool = False) -> str:
-        """Kill whatever is left of the child. If it is `gone` already, say how it ended."""
+        """End all that is left of the child. If it is `gone` already, say how it ended."""
         child.sock.close()
         try:
             self.control.sendall(_line({"end": child.pid, "gone": gone}))
             return _answer(self.control)["how"]
         except (OSError, ValueError):
             return ""
+        finally:
+            if child.folder:
+                shutil.rmtree(child.folder, ignore_errors=True)
 
     def close(self) -> None:
-        self.control.close()
-        try:
+        self.control.close()  # it ends by itself
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.scratch.cleanup()
+        if self._first is not None and self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._first, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        self.control.close()
+        self._log.close()
+        self._folder.cleanup()
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        return self._log.read()[-300:].strip()
 
     @property
     def alive(self) -> bool:
@@ -100,13 +162,15 @@ class Zygote:
 _shared: dict[int, Zygote] = {}
 
 
-def shared() -> Zygote:
-    """This process's zygote, started when it is first asked for, and again if it was lost."""
+def shared(checks: str, *, sandboxed: bool = True) -> Zygote:
+    """This process's zygote for a unit; another takes its place for another unit, or if it is lost."""
     zygote = _shared.get(os.getpid())
-    if zygote is None or not zygote.alive:
+    fits = zygote and (zygote.checks, zygote.sandboxed) == (checks, sandboxed) and zygote.alive
+    if not fits:
         close_shared()
+        zygote = Zygote(checks, sandboxed=sandboxed)
         atexit.register(close_shared)
-        zygote = _shared[os.getpid()] = Zygote()
+        _shared[os.getpid()] = zygote
     return zygote
 
 
@@ -118,17 +182,16 @@ def close_shared() -> None:
         zygote.close()
 
 
-def _environment(scratch: str) -> dict[str, str]:
-    """What a notebook needs, and nothing else of the instructor's environment."""
-    own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    path = os.pathsep.join([str(ROOT), *(os.path.abspath(p) for p in own if p)])
+def _environment(course: str, scratch: str) -> dict[str, str]:
+    """What a notebook needs, and nothing of the instructor's environment."""
     return {
-        "PATH": os.environ.get("PATH", ""),
+        "PATH": os.defpath,
         "LANG": "C.UTF-8",
-        "PYTHONPATH": path,
+        "PYTHONPATH": course,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": os.environ.get("HOME", scratch),  # for matplotlib's fonts; children get their own
-        "IPYTHONDIR": scratch,
+        "USER": "student",
+        **dict.fromkeys(("HOME", "IPYTHONDIR", "TMPDIR"), scratch),
+        "MPLCONFIGDIR": str(Path(scratch, "matplotlib")),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
     }
@@ -146,71 +209,3 @@ def _answer(sock: socket.socket) -> dict:
             raise OSError("closed")
         data += chunk
     return json.loads(data)
-
-
-# What follows runs in the zygote.
-
-
-def serve(fileno: int) -> None:
-    """Answer the parent until it hangs up, then end every child."""
-    control = socket.socket(fileno=fileno)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from grading import child
-
-    child.warm()
-    gc.collect()
-    gc.freeze()
-    running: set[int] = set()
-    with contextlib.suppress(OSError):
-        while True:
-            data, fds, _, _ = socket.recv_fds(control, 1 << 16, 1)
-            if not data:
-                break
-            request = json.loads(data)
-            if "start" in request:
-                pid = _fork(control, fds[0], request)
-                running.add(pid)
-                control.sendall(_line({"pid": pid}))
-            else:
-                pid = request["end"]
-                running.discard(pid)
-                control.sendall(_line({"how": _reap(pid, request["gone"])}))
-    for pid in running:
-        _reap(pid, gone=False)
-    shutil.rmtree(os.getcwd(), ignore_errors=True)  # the parent may have been killed
-    os._exit(0)
-
-
-def _fork(control: socket.socket, fileno: int, request: dict) -> int:
-    pid = os.fork()
-    if pid:
-        os.close(fileno)
-        return pid
-    status = 1
-    try:
-        control.close()
-        os.setsid()
-        if sys.platform == "linux":  # nothing outlives the zygote
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        from grading import child
-
-        os.chdir(request["folder"])
-        child.run(socket.socket(fileno=fileno), Limits(**request["start"]), request["seed"])
-        status = 0
-    finally:
-        os._exit(status)
-
-
-def _reap(pid: int, gone: bool) -> str:
-    """Kill the child's process group and wait; put its end into words if it was `gone` before."""
-    until = time.monotonic() + 2
-    while gone and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        gone = time.monotonic() < until  # it hung up, so it is about to end
-        time.sleep(0.001)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if not gone:
-        return ""
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

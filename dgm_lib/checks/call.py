@@ -35,6 +35,10 @@ class CallFailed(Exception):
         return self.message
 
 
+class Unreachable(Exception):
+    """The function could not be called at all, through no fault of its own: there is no verdict."""
+
+
 @runtime_checkable
 class Caller(Protocol):
     """A function under test, wherever it lives.

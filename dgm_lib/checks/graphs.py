@@ -17,7 +17,7 @@ from dgm_lib.checks import expect
 from dgm_lib.checks.call import Caller
 from dgm_lib.checks.core import Unit
 from dgm_lib.checks.inputs import Draw
-from dgm_lib.graphs import blocking, dag, discrete, separation
+from dgm_lib.graphs import blocking, dag, discrete, separation, undirected
 
 unit = Unit("02_graphs")
 check = unit.check
@@ -723,7 +723,14 @@ def _(chain, given, parents):
 
 # --- d_separated ----------------------------------------------------------------------------------
 
-d_separated = unit.graded(separation.d_separated)
+d_separated = unit.graded(
+    separation.d_separated,
+    siblings=[
+        separation.reachable,
+        separation.d_separated_by_chains,
+        undirected.d_separated_by_moralising,
+    ],
+)
 
 DIAMOND: Graph = {"a": [], "u": ["a"], "v": ["a"], "b": ["u", "v"]}
 # both arrivals at m matter: from its parent r it goes on down, from its child n it goes on up

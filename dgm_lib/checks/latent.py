@@ -644,7 +644,7 @@ for _slip in list(m_step.misconceptions):
 
 # --- pca_reconstruct ------------------------------------------------------------------------------
 
-pca_reconstruct = unit.graded(pca.pca_reconstruct)
+pca_reconstruct = unit.graded(pca.pca_reconstruct, siblings=[pca.PCA.fit])
 
 
 def flat_cloud(

@@ -7,7 +7,8 @@ is how nbgrader reads partial credit. In a terminal its plain form is the text.
 from dataclasses import asdict, dataclass, field
 from html import escape
 
-_CELL = "padding:2px 8px;vertical-align:top"
+_CELL = "padding:2px 8px;vertical-align:top;text-align:left"
+_CAPTION = "caption-side:top;text-align:left;padding:0 8px 4px 0;color:inherit"
 
 
 @dataclass(frozen=True)
@@ -88,42 +89,49 @@ class Report:
 
     def html(self) -> str:
         """A table for the notebook; it takes its colours from the page, light or dark."""
-        lead = f"<p>{_code(self.lead)}</p>" if self.lead else ""
-        rows = "" if self.state == "not written" else "".join(map(_row, self.outcomes))
-        table = (
-            f"<table><thead><tr><th scope='col' style='{_CELL}'>holds</th>"
-            f"<th scope='col' style='{_CELL};text-align:left'>property</th>"
-            f"<th scope='col' style='{_CELL}'>points</th></tr></thead><tbody>{rows}</tbody></table>"
-            if rows
-            else ""
+        full = self.state == "full"
+        lead = f"<p style='margin:4px 0'>{_code(self.lead)}</p>" if self.lead else ""
+        title = f"<strong>{_mark(full)} {escape(self.headline)}</strong>{lead}"
+        heads = "".join(
+            f"<th scope='col' style='{_CELL}'>{name}</th>"
+            for name in ("holds", "property", "points")
+        )
+        table = (  # its name is the first thing that a screen reader says
+            f"<table style='margin:0;max-width:60em'><caption style='{_CAPTION}'>{title}</caption>"
+            f"<thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, self.outcomes))}</tbody></table>"
         )
         notes = "".join(
             f"<p>Your function also wrote: <code>{escape(note)}</code></p>" for note in self.notes
         )
-        mark = "✓" if self.state == "full" else "✗"
+        colour = "--jp-success-color1,#388e3c" if full else "--jp-warn-color1,#d55e00"
         return (
-            "<div style='border-left:4px solid "
-            f"{'#009E73' if self.state == 'full' else '#D55E00'};padding-left:1em'>"
-            f"<p><strong>{mark} {escape(self.headline)}</strong></p>{lead}{table}{notes}</div>"
+            "<div class='tex2jax_ignore mathjax_ignore' "
+            f"style='border-left:4px solid var({colour});padding-left:1em'>"
+            f"{title if self.state == 'not written' else table}{notes}</div>"
         )
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         return {
             "text/html": self.html(),
-            "text/plain": f"{self.earned:g}" if _kernel() else str(self),
+            "text/plain": f"{self.earned:g}" if in_kernel() else str(self),
         }
 
 
 def _row(o: Outcome) -> str:
     message = f"<br>{_code(o.message)}" if o.message else ""
     hint = f"<details><summary>hint</summary>{_code(o.hint)}</details>" if o.hint else ""
+    name = _code(o.name) if o.passed else f"<strong>{_code(o.name)}</strong>{message}{hint}"
     got = o.points if o.passed else 0
     return (
-        f"<tr><td style='{_CELL};text-align:center'><span aria-label='{'yes' if o.passed else 'no'}'>"
-        f"{'✓' if o.passed else '✗'}</span></td>"
-        f"<td style='{_CELL};text-align:left'>{_code(o.name)}{'' if o.passed else message + hint}</td>"
+        f"<tr><td style='{_CELL};text-align:center'>{_mark(o.passed)}</td>"
+        f"<th scope='row' style='{_CELL};font-weight:normal'>{name}</th>"
         f"<td style='{_CELL};white-space:nowrap'>{got:g} / {o.points:g}</td></tr>"
     )
+
+
+def _mark(good: bool) -> str:
+    """A mark that a screen reader reads as a word."""
+    return f"<span role='img' aria-label='{'yes' if good else 'no'}'>{'✓' if good else '✗'}</span>"
 
 
 def _code(text: str) -> str:
@@ -132,7 +140,7 @@ def _code(text: str) -> str:
     return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
 
 
-def _kernel() -> bool:
+def in_kernel() -> bool:
     """Whether this runs in a notebook's kernel rather than in a terminal."""
     try:
         from IPython import get_ipython

@@ -27,11 +27,11 @@ def test_conda_asks_for_the_same():
     conda = {CONDA_NAMES.get(name, name): range_ for name, range_ in conda.items()}
     assert conda.pop("python") == PROJECT["requires-python"]
     assert conda.pop("pip") == ""
-    assert conda == wanted("grading", "test")
+    assert conda == wanted("grading", "cluster", "test")
     assert {"pip": ["-e ."]} in environment["dependencies"]
 
 
-@pytest.mark.parametrize("extra", ["grading", "test", "bench"])
+@pytest.mark.parametrize("extra", ["grading", "cluster", "test", "site", "bench"])
 def test_constraints_lie_within_the_ranges(extra):
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {

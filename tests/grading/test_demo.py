@@ -1,6 +1,9 @@
 """The demo in full, and what it is made of."""
 
 import ast
+import json
+import subprocess
+import sys
 
 import pytest
 
@@ -8,6 +11,7 @@ from dgm_lib import checks
 from grading import demo, sources, students
 from grading.__main__ import main
 from grading.course import Course
+from grading.seal import seal
 
 REAL = [unit for unit in checks.UNITS if unit != "99_fake"]
 
@@ -56,16 +60,35 @@ def test_the_comparison_notices_a_wrong_grade(tmp_path):
 @pytest.mark.parametrize("unit", REAL)
 def test_a_misconception_s_source_is_that_misconception(unit):
     """The cell that a student hands in gives what the library's function gives."""
-    for check in checks.load(unit).checks.values():
+    group = checks.load(unit).checks.values()
+    for check in group:
         slip = check.misconceptions[0]
         namespace: dict = {}
-        source = sources.cell(slip.function, check.name, check.reference)
+        source = sources.cell(slip.function, check.name, [c.reference for c in group])
         exec(source, namespace)
         here, there = check.run(slip.function, "seed"), check.run(namespace[check.name], "seed")
         assert (there.earned, there.word) == (here.earned, here.word)
         assert there.word == slip.name
         imports = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)]
         assert check.name not in {alias.name for n in imports for alias in n.names}
+
+
+@pytest.mark.parametrize("unit", REAL)
+def test_a_misconception_s_source_runs_where_the_answers_are_sealed(unit, tmp_path):
+    seal(checks.UNITS[unit], tmp_path)
+    group = checks.load(unit).checks.values()
+    cells = [
+        sources.cell(slip.function, check.name, [c.reference for c in group])
+        for check in group
+        for slip in check.misconceptions
+        if not slip.function.__code__.co_freevars  # made by a function; no student writes so
+    ]
+    (tmp_path / "cells.json").write_text(json.dumps(cells))
+    program = "import json\nfor cell in json.load(open('cells.json')):\n    exec(cell, {})"
+    environment = {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_what_needs_what_is_found():

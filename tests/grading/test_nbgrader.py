@@ -198,8 +198,8 @@ def test_nothing_is_graded_twice(course, monkeypatch):
     monkeypatch.setattr(driver, "grade", None)  # whoever grades now, fails
     assert autograde(course) == first
     hand_in(course, "ada", answers(double="def double(x):\n    return x"))
-    with pytest.raises(TypeError):
-        autograde(course)
+    (why,) = autograde(course).attention.values()
+    assert why.startswith("not graded, after 3 attempts: TypeError")
 
 
 def test_force_grades_again_with_the_same_seed(course):
@@ -235,15 +235,6 @@ def test_what_cannot_be_graded_is_said(course):
     course.release(UNIT).unlink()
     with pytest.raises(ValueError, match="which has no release"):
         autograde(course)
-
-
-def test_a_lost_worker_s_work_is_done_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "warm", int)  # these workers need no zygote
-    tasks = {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}
-    from crash import die_once
-
-    with driver.executor(1) as pool:
-        assert dict(driver._each(pool, die_once, tasks)) == tasks
 
 
 @pytest.fixture

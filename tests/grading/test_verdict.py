@@ -8,8 +8,10 @@ import nbformat
 import pytest
 
 from grading.limits import Limits
+from grading.sandbox import Unavailable
 from grading.submission import read
 from grading.verdict import Verdict, grade
+from grading.zygote import Gone, Zygote, close_shared
 from tests.grading.conftest import POINTS, RIGHT, answers
 
 FULL = {name: (points, "full") for name, points in POINTS.items()}
@@ -61,7 +63,6 @@ def test_blank(job, blank):
     [
         *(b"", b"{", b"\xff\xfe\0", b"[]", b"null", b'{"cells": 3}', b'{"nbformat": 99}'),
         *(b"[" * 100_000, answers()[:900]),
-        answers().replace(b'"cell_type": "code"', b'"cell_type": "cod"'),
     ],
 )
 def test_a_corrupt_file_gets_zero_and_a_reason(job, data):
@@ -81,6 +82,41 @@ def test_a_missing_cell_costs_its_function_only(job):
     nb["cells"] = [c for c in nb["cells"] if c["id"] not in ("double", "check_apply")]
     verdict = grade(job(json.dumps(nb).encode()))
     assert grades(verdict) == {**FULL, "double": (0, "error")}
+    assert verdict.notes == [
+        "These cells were missing; their functions are not defined: `double`.",
+        "1 given cell was deleted; the release's are used.",
+    ]
+
+
+def test_only_the_cells_marked_as_the_student_s_are_run(job):
+    """A helper in a cell of its own is not there; the right place is beside the function."""
+    nb = json.loads(answers(double="def double(x):\n    return twice(x)"))
+    own = {"cell_type": "code", "id": "own", "metadata": {}, "outputs": [], "execution_count": 1}
+    own["source"] = "def twice(x):\n    return 2 * x"
+    verdict = grade(job(json.dumps({**nb, "cells": [own, *nb["cells"]]}).encode()))
+    assert grades(verdict) == {**FULL, "double": (0, "error")}
+    assert "NameError: name 'twice' is not defined" in str(verdict.reports["double"])
+    assert verdict.notes == [
+        "1 cell of your own was not run: only the cells marked as yours are graded; put helper "
+        "functions into them."
+    ]
+    beside = own["source"] + "\n\n" + "def double(x):\n    return twice(x)"
+    assert grades(grade(job(double=beside))) == FULL
+
+
+def test_what_was_said_when_the_file_was_looked_for_is_kept(job):
+    verdict = grade(dataclasses.replace(job(), notes=("Another name.",)))
+    assert verdict.notes == ["Another name."]
+    verdict = grade(dataclasses.replace(job(), submission=None, notes=("it is a link",)))
+    assert (verdict.word, verdict.reason) == ("no notebook", "it is a link")
+
+
+def test_messages_hold_no_control_characters(job):
+    evil = "def double(x):\n    raise ValueError('\\x1b[31m<script>\\x07')"
+    verdict = grade(job(double=evil))
+    message = verdict.reports["double"].outcomes[0].message
+    assert "ValueError: <script>" in message
+    assert "<script>" not in verdict.reports["double"].html()
 
 
 def test_the_release_says_what_is_a_test_and_what_a_demo(job, blank):
@@ -132,8 +168,10 @@ def test_a_flood_of_output_is_cut(job):
 
 def test_html_of_the_student_s_does_not_reach_the_instructor(job):
     source = RIGHT["double"] + "\nfrom IPython.display import HTML\nHTML('<script>1</script>')"
-    (output,) = grade(job(double=source)).outputs["double"]
-    assert list(output["data"]) == ["text/plain"]
+    source += "\nfrom IPython.display import Latex, SVG, Javascript, Markdown\n"
+    source += "display(Latex('$x$'), SVG('<svg/>'), Javascript('1'), Markdown('*x*'))"
+    outputs = grade(job(double=source)).outputs["double"]
+    assert {mime for output in outputs for mime in output["data"]} == {"text/plain"}
 
 
 def test_a_verdict_is_a_pure_function_of_its_job(job):
@@ -148,3 +186,18 @@ def test_the_seed_changes_the_inputs(job):
     one = grade(job(double=wrong))
     two = grade(dataclasses.replace(job(double=wrong), seed="other"))
     assert one.reports["double"].outcomes[0].message != two.reports["double"].outcomes[0].message
+
+
+def test_a_fault_of_the_grader_is_no_verdict(job, monkeypatch):
+    """What keeps functions from being called at all costs nobody a point."""
+
+    def fail(self, limits, seed):
+        raise Gone("no zygote today")
+
+    monkeypatch.setattr(Zygote, "start", fail)
+    with pytest.raises(Gone):
+        grade(job())
+    monkeypatch.setattr("grading.sandbox.shutil.which", lambda _: None)
+    close_shared()
+    with pytest.raises(Unavailable):
+        grade(job())
