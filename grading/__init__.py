@@ -1,9 +1,12 @@
-"""Grading: nbgrader as instructors know it, with the student's code in a process of its own.
+"""Grading: nbgrader as instructors know it, with the student's code locked up in a process of its own.
 
     course              where a class's files lie, and nbgrader's settings for them
     release             solutions/ -> exercises/
     limits, channel     what a submission may use, and how two processes exchange plain data
-    zygote, child       a warm process, forked once per submission, that runs the student's cells
+    sandbox, confine    the walls around students' code: once per unit, and once per submission
+    seal                a copy of dgm_lib without the answers, for the child
+    zygote, warden      a warm process, forked once per submission: the parent's side, its own side
+    child               runs the student's cells, and answers calls
     caller              a `dgm_lib.checks` caller whose function lives in that process
     submission          what was handed in, read with every fault turned into a reason
     hygiene             what stems from a student, made fit to be shown
@@ -15,7 +18,7 @@
     driver              a whole class in parallel
     report              the table: student × question
     insights, page      what a class got right and wrong, without names; as an HTML page
-    doctor              whether this machine can grade, and safely
+    doctor, probe       whether this machine can grade, and safely; each wall tried from inside
     demo                a class of made-up students, graded and compared with what they deserve
 
 The parent is trusted: it holds the reference, the checks, the secret seed and the gradebook. The

@@ -15,7 +15,8 @@ from dgm_lib.checks import expect
 from dgm_lib.checks.call import Caller
 from dgm_lib.checks.core import Unit
 from dgm_lib.checks.inputs import Draw
-from dgm_lib.energy import boltzmann
+from dgm_lib.energy import boltzmann, enumeration
+from dgm_lib.energy.gibbs import exact_sweep, gibbs
 from dgm_lib.energy.states import Units, all_states
 
 unit = Unit("04_boltzmann")
@@ -61,7 +62,7 @@ def table(W: Tensor, b: Tensor, units: Units) -> tuple[Tensor, Tensor]:
 
 # --- energy ---------------------------------------------------------------------------------------
 
-energy = unit.graded(boltzmann.energy)
+energy = unit.graded(boltzmann.energy, siblings=[enumeration.happiness])
 
 
 @energy.property(
@@ -153,7 +154,7 @@ def _(x, W, b):
 
 # --- log_partition --------------------------------------------------------------------------------
 
-log_partition = unit.graded(boltzmann.log_partition)
+log_partition = unit.graded(boltzmann.log_partition, siblings=[enumeration.log_weights])
 
 
 @log_partition.property(
@@ -262,7 +263,7 @@ def _(W, b, units=BITS):
 
 # --- conditional ----------------------------------------------------------------------------------
 
-conditional = unit.graded(boltzmann.conditional)
+conditional = unit.graded(boltzmann.conditional, siblings=[enumeration.clamped_log_weights])
 
 
 def ratio(x: Tensor, observed: Tensor, W: Tensor, b: Tensor, units: Units) -> Tensor:
@@ -466,7 +467,7 @@ def _(x, observed, W, b, units=BITS):
 
 # --- gibbs_step -----------------------------------------------------------------------------------
 
-gibbs_step = unit.graded(boltzmann.gibbs_step)
+gibbs_step = unit.graded(boltzmann.gibbs_step, siblings=[gibbs, exact_sweep])
 
 
 def sweep(x: Tensor, uniforms: Tensor, W: Tensor, b: Tensor, units: Units) -> tuple[Tensor, Tensor]:
@@ -679,7 +680,7 @@ def _(x, uniforms, W, b, units=BITS):
 
 # --- bm_gradients ---------------------------------------------------------------------------------
 
-bm_gradients = unit.graded(boltzmann.bm_gradients)
+bm_gradients = unit.graded(boltzmann.bm_gradients, siblings=[enumeration.moments])
 
 
 def likelihood_gradient(x: Tensor, W: Tensor, b: Tensor, units: Units) -> tuple[Tensor, Tensor]:

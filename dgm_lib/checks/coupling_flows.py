@@ -339,7 +339,7 @@ def _(x, f, base_log_prob):
 
 # ---------------------------------------------------------------- coupling_forward
 
-coupling_forward = unit.graded(flows.coupling_forward)
+coupling_forward = unit.graded(flows.coupling_forward, siblings=[flows.MaskedCoupling.forward])
 
 
 @coupling_forward.property(
@@ -534,7 +534,7 @@ def _(x, mask, net):
 
 # ---------------------------------------------------------------- coupling_inverse
 
-coupling_inverse = unit.graded(flows.coupling_inverse)
+coupling_inverse = unit.graded(flows.coupling_inverse, siblings=[flows.MaskedCoupling.inverse])
 
 
 def _forward(x: Tensor, mask: Tensor, net: nn.Module) -> Tensor:

@@ -14,7 +14,7 @@ from dgm_lib.checks import expect
 from dgm_lib.checks.call import Caller
 from dgm_lib.checks.core import Unit
 from dgm_lib.checks.inputs import Draw
-from dgm_lib.latent import mixture, pca, ppca
+from dgm_lib.latent import factors, mixture, pca, ppca
 
 unit = Unit("03_latent")
 check = unit.check
@@ -81,7 +81,7 @@ def edge_cases(draw: Draw) -> list[tuple[str, tuple[Tensor, Tensor, Tensor, Tens
 
 # --- mixture_log_prob -----------------------------------------------------------------------------
 
-mixture_log_prob = unit.graded(mixture.mixture_log_prob)
+mixture_log_prob = unit.graded(mixture.mixture_log_prob, siblings=[mixture.log_joint])
 
 
 @mixture_log_prob.property(
@@ -644,7 +644,9 @@ for _slip in list(m_step.misconceptions):
 
 # --- pca_reconstruct ------------------------------------------------------------------------------
 
-pca_reconstruct = unit.graded(pca.pca_reconstruct, siblings=[pca.PCA.fit])
+pca_reconstruct = unit.graded(
+    pca.pca_reconstruct, siblings=[pca.PCA.fit, pca.alternating_least_squares]
+)
 
 
 def flat_cloud(
@@ -820,7 +822,7 @@ def _(x, q):
 
 # --- ppca_log_prob --------------------------------------------------------------------------------
 
-ppca_log_prob = unit.graded(ppca.ppca_log_prob)
+ppca_log_prob = unit.graded(ppca.ppca_log_prob, siblings=[factors.factor_log_prob])
 
 
 def linear_model(

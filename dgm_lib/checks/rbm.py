@@ -50,7 +50,7 @@ def away(u: Tensor, p: Tensor) -> Tensor:
 
 # --- free_energy ----------------------------------------------------------------------------------
 
-free_energy = unit.graded(rbm.free_energy)
+free_energy = unit.graded(rbm.free_energy, siblings=[rbm.free_energy_from])
 
 
 @free_energy.property(
@@ -506,7 +506,7 @@ def _(v, hidden_uniforms, visible_uniforms, W, b, c):
 
 # --- ais_log_weights ------------------------------------------------------------------------------
 
-ais_log_weights = unit.graded(ais.ais_log_weights)
+ais_log_weights = unit.graded(ais.ais_log_weights, siblings=[ais._anneal])
 
 
 def log_f(v: Tensor, beta: float, base: Tensor, W: Tensor, b: Tensor, c: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ check = unit.check
 
 # ---- elbo_decomposition ---------------------------------------------------------------------
 
-elbo_decomposition = unit.graded(elbo.elbo_decomposition)
+elbo_decomposition = unit.graded(elbo.elbo_decomposition, siblings=[elbo.elbo_three_ways])
 
 
 def small_model(draw: Draw, n: int, k: int, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor]:

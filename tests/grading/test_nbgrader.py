@@ -107,7 +107,7 @@ def test_feedback_holds_the_report(graded):
             assert f"{name}: {rep.earned:g} of {rep.points:g} points" in html
     slip = course.feedback(UNIT, "slip").read_text()
     assert "You multiplied x by itself." in slip
-    assert "<table>" in slip
+    assert "<table" in slip
     assert "not a readable notebook" in course.feedback(UNIT, "corrupt").read_text()
 
 
