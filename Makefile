@@ -5,7 +5,7 @@ RUN    := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab exercises lectures site grade bench format clean
+.PHONY: help demo test lab exercises lectures site grade formgrader bench format clean
 
 help: ## show this page
 	@echo "A course on deep generative models that runs. Targets:"
@@ -36,6 +36,9 @@ site: .venv/site ## write the course as a website into build/site, from the stor
 grade: .venv/ready ## grade what lies in grading/submitted/ for UNIT=04_boltzmann
 	@test -n "$(UNIT)" || { echo "Say which unit: make grade UNIT=04_boltzmann"; exit 2; }
 	$(RUN) $(BIN)/python -m grading autograde $(UNIT) --jobs $(JOBS)
+
+formgrader: .venv/ready ## open JupyterLab with the class's gradebook: menu Nbgrader, Formgrader
+	$(RUN) JUPYTER_CONFIG_PATH="$(CURDIR)/grading" $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root)
 
 bench: .venv/bench ## measure speed and quality beside the peers
 	$(RUN) $(BIN)/python tests/benchmarks/run.py $(BENCH)

@@ -28,7 +28,13 @@ _SETTINGS = {
     "page_config": {  # what only instructors need
         "disabledExtensions": {
             f"@jupyter/nbgrader:{name}": True
-            for name in ("assignment-list", "course-list", "create-assignment", "formgrader", "menu")
+            for name in (
+                "assignment-list",
+                "course-list",
+                "create-assignment",
+                "formgrader",
+                "menu",
+            )
         }
     },
 }
@@ -106,7 +112,9 @@ def main(arguments: list[str]) -> None:
     """Write the start page and become JupyterLab."""
     root = Path.cwd()
     if not entries(root):
-        sys.exit("There are no units here: start in the folder that holds lectures/ and exercises/.")
+        sys.exit(
+            "There are no units here: start in the folder that holds lectures/ and exercises/."
+        )
     command = [sys.executable, "-P", "-m", "jupyterlab"]  # whatever lies here is not imported
     try:
         (root / PAGE).write_text(page(root))

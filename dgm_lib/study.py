@@ -42,7 +42,8 @@ class Progress:
 
     def _repr_html_(self) -> str:
         head = "".join(
-            f"<th scope='col' style='{_CELL}'>{name}</th>" for name in ("unit", "points", "", "next")
+            f"<th scope='col' style='{_CELL}'>{name}</th>"
+            for name in ("unit", "points", "", "next")
         )
         rows = "".join(
             f"<tr><th scope='row' style='{_CELL};font-weight:normal'>{escape(n.unit)}</th>"

@@ -1,5 +1,6 @@
 """What all tests share. `--jaxtyping-packages` in pyproject.toml checks every shape in dgm_lib."""
 
+import os
 from collections.abc import Iterator
 
 import jaxtyping
@@ -7,6 +8,7 @@ import matplotlib
 import pytest
 import torch
 
+os.environ["DGM_PROGRESS"] = ""  # tests, and the notebooks they run, keep no record of points
 matplotlib.use("agg")  # no window, and nothing for a headless machine to warn about
 
 

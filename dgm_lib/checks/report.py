@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 
 _CELL = "padding:2px 8px;vertical-align:top;text-align:left"
+_SUMMARY = "<summary style='display:list-item;cursor:pointer'>hint</summary>"
 _CAPTION = "caption-side:top;text-align:left;padding:0 8px 4px 0;color:inherit"
 
 
@@ -119,7 +120,7 @@ class Report:
 
 def _row(o: Outcome) -> str:
     message = f"<br>{_code(o.message)}" if o.message else ""
-    hint = f"<details><summary>hint</summary>{_code(o.hint)}</details>" if o.hint else ""
+    hint = f"<details>{_SUMMARY}{_code(o.hint)}</details>" if o.hint else ""
     name = _code(o.name) if o.passed else f"<strong>{_code(o.name)}</strong>{message}{hint}"
     got = o.points if o.passed else 0
     return (
