@@ -118,7 +118,9 @@ def _clear(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     (root / "grading").mkdir(parents=True)
     mark.write_text(_MARK)
-    (root / "grading" / "nbgrader_config.py").write_text(_CONFIG.format(root=str(root), package=str(ROOT)))
+    (root / "grading" / "nbgrader_config.py").write_text(
+        _CONFIG.format(root=str(root), package=str(ROOT))
+    )
 
 
 def _hand_in(course: Course, papers: dict[str, dict[str, students.Paper]]) -> None:

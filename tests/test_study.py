@@ -24,6 +24,10 @@ def notebook(monkeypatch):
     monkeypatch.setattr("dgm_lib.checks.core.in_kernel", lambda: True)
 
 
+def test_tests_keep_none():
+    assert study.path() is None
+
+
 def test_the_best_points_are_kept(place):
     for earned in (1, 3, 2.5, 0):
         study.record("04_boltzmann", "energy", earned)
