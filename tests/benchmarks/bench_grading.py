@@ -42,7 +42,9 @@ def make_class(root: Path, size: int, *, demos: bool = True) -> Course:
         kind = i % 10
         if kind in (5, 6, 7):
             check, slip = slips[(i // 10 * 3 + kind) % len(slips)]
-            paper.sources[check.name] = cell(slip.function, check.name, [c.reference for c, _ in slips])
+            paper.sources[check.name] = cell(
+                slip.function, check.name, [c.reference for c, _ in slips]
+            )
         elif kind == 8:
             paper.keep(*paper.functions[:2])
         elif kind == 9:
