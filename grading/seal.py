@@ -46,7 +46,7 @@ def seal(checks: str, folder: Path) -> None:
         return
     _write(folder / Path(*checks.split(".")).with_suffix(".py"), _strip(own.read_text()))
     for check in importlib.import_module(checks).unit.checks.values():
-        for function in (check.reference, *check.siblings):
+        for function in check.answers:
             _hide(function, folder)
 
 

@@ -9,18 +9,18 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 
-def cell(function: Callable, name: str, references: Iterable[Callable]) -> str:
+def cell(function: Callable, name: str, answers: Iterable[Callable]) -> str:
     """Source that defines `function` under `name`, with all that it uses.
 
-    Libraries are imported. The references of graded functions and the checks' own helpers are sealed
-    while a notebook is graded, so the cell carries their source, the former as `right_...`.
+    Libraries are imported. The library's `answers` and the checks' own helpers are sealed while a
+    notebook is graded, so the cell carries their source, the former as `right_...`.
 
     Raises:
         ValueError: if the function has no source of its own (a lambda, a closure).
     """
-    answers = {inspect.unwrap(r): f"right_{r.__name__}" for r in references}
+    right = {inspect.unwrap(a): f"right_{a.__name__}" for a in answers}
     main = inspect.unwrap(function)
-    writer = _Writer({**answers, main: name} if main not in answers else {main: name})
+    writer = _Writer({main: name} if main in right else {**right, main: name})
     writer.write(main)
     return "\n\n\n".join([*sorted(writer.imports), *writer.parts.values()]) + "\n"
 

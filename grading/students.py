@@ -240,10 +240,10 @@ def _shuffle(data: bytes, gone: str, double: str) -> bytes:
 def _ask(paper: Paper, pool: Executor) -> list[tuple[str, str, list[Future]]]:
     """Have the library grade misconceptions of all functions in turn."""
     found = []
-    references = [check.reference for check in paper.unit.checks.values()]
+    answers = [a for check in paper.unit.checks.values() for a in check.answers]
     nb = nbformat.reads(paper.release.decode(), as_version=4)
     for check, slip in _in_turn(list(paper.unit.checks.values())):
-        source = cell(slip.function, check.name, references)
+        source = cell(slip.function, check.name, answers)
         sources = {**paper.right, check.name: source}
         users = paper.users(check.name)
         runs = [c for c in nb.cells if c.cell_type == "code" and not is_test(c) and not is_demo(c)]

@@ -76,6 +76,11 @@ class Check:
     def points(self) -> float:
         return sum(p.points for p in self.properties)
 
+    @property
+    def answers(self) -> tuple[Callable, ...]:
+        """All functions of the library that are sealed while this one is graded."""
+        return self.reference, *self.siblings
+
     def property(self, name: str, *, points: float, hint: str) -> Callable:
         """Decorator: add a property."""
 

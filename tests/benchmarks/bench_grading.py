@@ -36,15 +36,14 @@ def make_class(root: Path, size: int, *, demos: bool = True) -> Course:
     course.folder.mkdir()
     right = students.answers(course, UNIT)
     data = course.release(UNIT).read_bytes()
+    answers = [a for c in checks.load(UNIT).checks.values() for a in c.answers]
     slips = [(c, slip) for c in checks.load(UNIT).checks.values() for slip in c.misconceptions]
     for i in range(size):
         paper = students.Paper(checks.load(UNIT), data, dict(right))
         kind = i % 10
         if kind in (5, 6, 7):
             check, slip = slips[(i // 10 * 3 + kind) % len(slips)]
-            paper.sources[check.name] = cell(
-                slip.function, check.name, [c.reference for c, _ in slips]
-            )
+            paper.sources[check.name] = cell(slip.function, check.name, answers)
         elif kind == 8:
             paper.keep(*paper.functions[:2])
         elif kind == 9:

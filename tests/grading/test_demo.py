@@ -64,7 +64,7 @@ def test_a_misconception_s_source_is_that_misconception(unit):
     for check in group:
         slip = check.misconceptions[0]
         namespace: dict = {}
-        source = sources.cell(slip.function, check.name, [c.reference for c in group])
+        source = sources.cell(slip.function, check.name, [a for c in group for a in c.answers])
         exec(source, namespace)
         here, there = check.run(slip.function, "seed"), check.run(namespace[check.name], "seed")
         assert (there.earned, there.word) == (here.earned, here.word)
@@ -78,7 +78,7 @@ def test_a_misconception_s_source_runs_where_the_answers_are_sealed(unit, tmp_pa
     seal(checks.UNITS[unit], tmp_path)
     group = checks.load(unit).checks.values()
     cells = [
-        sources.cell(slip.function, check.name, [c.reference for c in group])
+        sources.cell(slip.function, check.name, [a for c in group for a in c.answers])
         for check in group
         for slip in check.misconceptions
         if not slip.function.__code__.co_freevars  # made by a function; no student writes so
