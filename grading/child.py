@@ -34,7 +34,7 @@ _WARM = (
     "torch._dynamo",
 )
 _CUT = "\n… the rest of the output was cut …\n"
-_MIME = ("text/plain", "text/latex", "image/png", "image/jpeg")
+_MIME = ("text/plain", "image/png", "image/jpeg")
 
 
 def warm(checks: str) -> None:

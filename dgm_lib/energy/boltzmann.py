@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dgm_lib.energy.enumeration import clamped_log_weights, happiness, log_weights, moments
 from dgm_lib.energy.states import (
+    TABLE,
     Units,
     require_enumerable,
     require_machine,
@@ -92,7 +93,7 @@ def conditional(
     require_enumerable(int((~observed).sum()), "units that are not observed")
     require_values("x", x[:, observed], units)
     on = (x == units[1]).to(b.dtype)
-    rows = max(1, 2**22 >> int((~observed).sum()))  # keeps each table of weights within 16 MB
+    rows = max(1, TABLE >> int((~observed).sum()))  # keeps each table of weights within 16 MB
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         states, weights = clamped_log_weights(x[part], observed, W, b, units)

@@ -16,7 +16,13 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from dgm_lib.energy.rbm import require_rbm
-from dgm_lib.energy.states import all_states, require_enumerable, require_mask, require_states
+from dgm_lib.energy.states import (
+    TABLE,
+    all_states,
+    require_enumerable,
+    require_mask,
+    require_states,
+)
 from dgm_lib.validate import require_values
 
 
@@ -49,7 +55,7 @@ def completion_probs(
     fields = torch.addmm(b, h, W.T)  # of the visible units, one row for each state of the hidden
     missing = softplus(fields[:, ~observed], threshold=40).sum(1)
     rows = []
-    for part in seen.split(max(1, 2**22 // len(h))):
+    for part in seen.split(max(1, TABLE // len(h))):
         p = ((c + part @ W[observed]) @ h.T + missing).softmax(1)
         rows.append(p @ torch.sigmoid(fields))
     return torch.where(observed, x, torch.cat(rows))

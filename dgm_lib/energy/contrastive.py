@@ -53,12 +53,7 @@ class ContrastiveLoss:
         self, model: RBM | GaussianRBM, x: Float[Tensor, "n v"], context: None = None
     ) -> Float[Tensor, ""]:
         model.check("x", x)
-        low, high = torch.aminmax(model.W.detach())  # one pass; NaN comes through
-        largest = torch.maximum(-low, high).item()
-        if not largest <= LARGEST_WEIGHT:
-            raise FloatingPointError(
-                f"the weights diverge: the largest is {largest:.3g}; lower lr, or scale the data"
-            )
+        stop_if_diverged(model.W)
         if self.generator is None:
             self.generator = torch.Generator(x.device).manual_seed(self.seed)
         if not self.persistent:
@@ -81,3 +76,14 @@ class ContrastiveLoss:
     @torch.no_grad()
     def _draw(self, model: RBM | GaussianRBM, v: Tensor) -> Tensor:
         return bernoulli(model.field(v).sigmoid_(), self.generator)
+
+
+def stop_if_diverged(*weights: Tensor) -> None:
+    """Raise FloatingPointError if a weight is so large that training must have run away."""
+    for W in weights:
+        low, high = torch.aminmax(W.detach())  # one pass; NaN comes through
+        largest = torch.maximum(-low, high).item()
+        if not largest <= LARGEST_WEIGHT:
+            raise FloatingPointError(
+                f"the weights diverge: the largest is {largest:.3g}; lower lr, or scale the data"
+            )

@@ -25,13 +25,10 @@ from dgm_lib.energy.draws import bernoulli
 from dgm_lib.energy.mean_field import dbm_mean_field, entropy
 from dgm_lib.energy.rbm import free_energy_from, require_rbm, side_log_weights, sides
 from dgm_lib.energy.rbm_machine import RBM
-from dgm_lib.energy.states import MAX_UNITS, all_states, require_states
+from dgm_lib.energy.states import MAX_UNITS, TABLE, all_states, require_states
 from dgm_lib.model import Energy
 from dgm_lib.nn import seeded
 from dgm_lib.validate import require, require_values
-
-TABLE = 2**22
-"""How many entries a table may have at once: 16 MB in float32."""
 
 
 class DeepBoltzmannMachine(Energy):

@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from dgm_lib.energy.ais import base_rates
+from dgm_lib.energy.contrastive import stop_if_diverged
 from dgm_lib.energy.dbm import DeepBoltzmannMachine
-from dgm_lib.energy.dbn_training import stop_if_diverged
 from dgm_lib.energy.draws import bernoulli
 from dgm_lib.energy.rbm_machine import RBM
 from dgm_lib.fit import fit

@@ -28,11 +28,8 @@ from torch.nn.functional import softplus
 
 from dgm_lib.energy.draws import bernoulli
 from dgm_lib.energy.rbm_machine import RBM
-from dgm_lib.energy.states import all_states, require_enumerable, require_states
+from dgm_lib.energy.states import TABLE, all_states, require_enumerable, require_states
 from dgm_lib.validate import require, require_values
-
-TABLE = 2**22
-"""How many entries a table may have at once: 16 MB in float32."""
 
 
 class BernoulliLayer(nn.Module):

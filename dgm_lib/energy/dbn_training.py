@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dgm_lib.energy.ais import base_rates
-from dgm_lib.energy.contrastive import LARGEST_WEIGHT, ContrastiveLoss
+from dgm_lib.energy.contrastive import ContrastiveLoss, stop_if_diverged
 from dgm_lib.energy.dbn import DeepBeliefNetwork
 from dgm_lib.energy.draws import bernoulli
 from dgm_lib.energy.rbm_machine import RBM
@@ -111,14 +111,6 @@ def greedy(
         )
         rbms.append(rbm)
     return rbms
-
-
-def stop_if_diverged(*weights: Tensor) -> None:
-    """Raise if a weight has become so large that training must have run away."""
-    for W in weights:
-        largest = W.detach().abs().max().item()
-        if not largest <= LARGEST_WEIGHT:  # also where it is NaN
-            raise FloatingPointError(f"the weights diverge: the largest is {largest:.3g}; lower lr")
 
 
 class _OnTop:

@@ -16,7 +16,7 @@ from torch import Tensor
 from dgm_lib.energy.boltzmann import energy
 from dgm_lib.energy.enumeration import clamped_log_weights, moments
 from dgm_lib.energy.machine import BoltzmannMachine
-from dgm_lib.energy.states import Units, require_enumerable, require_machine, require_units
+from dgm_lib.energy.states import TABLE, Units, require_enumerable, require_machine, require_units
 from dgm_lib.validate import require, require_tensor, require_values
 
 
@@ -107,7 +107,7 @@ class MonteCarloLoss:
             self.fantasies = model.complete(blank, nothing, 0, self.generator)
         if torch.is_grad_enabled() or not self.persistent:
             self.fantasies = model.gibbs(self.fantasies, self.sweeps, self.generator)
-        if len(x) * 2**model.hidden <= 2**22:
+        if len(x) * 2**model.hidden <= TABLE:
             data = model.energy(x)
         else:  # too many hidden states to sum: draw them with the data clamped
             clamped = torch.arange(len(b)) < model.visible

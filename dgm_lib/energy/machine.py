@@ -18,6 +18,7 @@ from dgm_lib.energy.enumeration import clamped_log_weights, draw_index, log_weig
 from dgm_lib.energy.gibbs import gibbs
 from dgm_lib.energy.states import (
     MAX_UNITS,
+    TABLE,
     Units,
     require_enumerable,
     require_mask,
@@ -151,7 +152,7 @@ class BoltzmannMachine(Energy):
         x = x.clone()
         if sweeps is None:
             require_enumerable(int(free.sum()), "units that are not observed")
-            for part in x.split(max(1, 2**22 >> int(free.sum()))):  # tables of at most 32 MB
+            for part in x.split(max(1, TABLE >> int(free.sum()))):  # tables of at most 32 MB
                 states, weights = clamped_log_weights(part, observed, self.W, self.b, self.units)
                 part[:, free] = states[draw_index(weights, generator)]
             return x

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from dgm_lib.energy.states import MAX_UNITS, all_states, require_states
+from dgm_lib.energy.states import MAX_UNITS, TABLE, all_states, require_states
 from dgm_lib.validate import require, require_tensor, require_values
 
 
@@ -180,7 +180,7 @@ def sides(W: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _rows(M: Tensor) -> int:
     """How many states of the small side to visit at once: tables of at most 16 MB in float32."""
-    return max(1, 2**22 // M.shape[1])
+    return max(1, TABLE // M.shape[1])
 
 
 def _side_states(M: Tensor) -> tuple[Tensor, ...]:

@@ -17,6 +17,9 @@ Units = tuple[int, int]
 MAX_UNITS = 20
 """Beyond this many units (a million states) nothing is enumerated."""
 
+TABLE = 2**22
+"""How many entries a table may have at once: 16 MB in float32."""
+
 
 def all_states(
     d: int,
