@@ -48,12 +48,9 @@ class Workers(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End all processes: after their work, or (`wait=False`) at once."""
-        if wait:
-            self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
+        self._threads.shutdown(wait=wait, cancel_futures=cancel_futures or not wait)
         for worker in self._workers:
             worker.close(kill=not wait)
-        if not wait:
-            self._threads.shutdown(wait=False, cancel_futures=True)
 
     def pids(self) -> list[int]:
         """The processes that are there now; one starts when it is first needed."""

@@ -139,7 +139,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(course, tmp_path, monkeypatc
     with Workers(1) as pool:
         driver.autograde(course, [UNIT], pool=pool, progress=False)
     assert rows(course) == once
-    assert sum(times(course).values()) < len(students) + 3
+    assert max(times(course).values()) <= 2, "what was under way is graded once more, and not again"
 
 
 def test_what_is_entered_stays_as_the_instructor_left_it(course):
