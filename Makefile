@@ -27,8 +27,7 @@ exercises: .venv/ready ## write exercises/ anew from solutions/
 	$(RUN) $(BIN)/python -m grading release
 
 lectures: .venv/ready ## run every lecture (or LECTURE=04_boltzmann) and store its outputs
-	$(RUN) $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-	    --ExecutePreprocessor.record_timing=False lectures/$(or $(LECTURE),*).ipynb
+	$(RUN) $(BIN)/python -m lectures.execute $(LECTURE)
 
 site: .venv/site ## write the course as a website into build/site, from the stored outputs
 	$(RUN) $(BIN)/python -m lectures.website

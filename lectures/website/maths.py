@@ -5,15 +5,16 @@ formula that KaTeX cannot read is a warning that names its page, which fails the
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
 KATEX = Path(__file__).parent / "katex" / "katex.min.js"
 # strict: what LaTeX itself would not take is an error here; letters of other alphabets are fine
-RENDER = """(tex, display) => katex.renderToString(tex, {displayMode: display, throwOnError: true,
-strict: code => code === "unicodeTextInMathMode" ? "ignore" : "error"})"""
+RENDER = """(tex, display, output) => katex.renderToString(tex, {displayMode: display, output: output,
+throwOnError: true, strict: code => code === "unicodeTextInMathMode" ? "ignore" : "error",
+maxSize: 50})"""
 
 ANNOTATION = re.compile(r"<annotation\b.*?</annotation>", re.DOTALL)  # TeX once more, unseen
 
@@ -28,9 +29,9 @@ def _engine() -> Any:
     return engine
 
 
-@cache
-def render(tex: str, display: bool = False) -> str:
-    """The HTML of a formula.
+@lru_cache(4096)
+def render(tex: str, display: bool = False, output: str = "htmlAndMathml") -> str:
+    """The HTML of a formula; with `output="mathml"`, only the part that needs no style sheet.
 
     Raises:
         ValueError: if KaTeX cannot read it; says what KaTeX says.
@@ -38,7 +39,7 @@ def render(tex: str, display: bool = False) -> str:
     from py_mini_racer import JSEvalException
 
     try:
-        return ANNOTATION.sub("", _engine().call("render", tex, display))
+        return ANNOTATION.sub("", _engine().call("render", tex, display, output))
     except JSEvalException as problem:
         raise ValueError(str(problem).split("\n    at ")[0].split("ParseError: ")[-1]) from None
 

@@ -5,12 +5,14 @@ solutions/ is never opened). The downloads are the very files of the course.
 """
 
 import base64
+import html
 import json
 import re
 import shutil
 import struct
 from pathlib import Path
 
+from lectures.execute import VIEW
 from lectures.website import api
 from lectures.website.alt import alt_text, plain
 
@@ -97,13 +99,15 @@ def unrun(cells: list[dict], where: str) -> list[str]:
         f"{where}, cell {cell['id']!r}: draws a figure, and none is stored. Run make lectures."
         for cell in cells
         if cell["cell_type"] == "code"
-        and "plt.show()" in "".join(cell["source"])
+        and re.search(r"plt\.show\(\)|^(explore|film)\(", "".join(cell["source"]), re.MULTILINE)
         and not any("image/png" in output.get("data", {}) for output in cell["outputs"])
     ]
 
 
 def finish(cells: list[dict], kind: str, unit: str, has_partner: bool) -> None:
-    """Buttons under the title, links for papers and neighbours; times of the run do not matter."""
+    """Buttons under the title, links for papers and neighbours; a sentence for what only moves in
+    JupyterLab; times of the run do not matter.
+    """
     other = {"lectures": "exercises", "exercises": "lectures"}[kind]
     number = unit.split("_")[0]
     buttons = [f"{{download}}`Download the notebook <../downloads/{kind}/{unit}.ipynb>`"]
@@ -115,6 +119,10 @@ def finish(cells: list[dict], kind: str, unit: str, has_partner: bool) -> None:
             text = ARXIV.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", "".join(cell["source"]))
             cell["source"] = LECTURE.sub(r"[\g<0>](../lectures/\1.ipynb)", text)
         cell["metadata"].pop("execution", None)
+        for output in cell.get("outputs", []):
+            if VIEW in output.get("data", {}):
+                told = html.escape("".join(output["data"]["text/plain"]))
+                output["data"] = {"text/html": f'<p class="course-control">{told}</p>'}
     title, _, rest = cells[0]["source"].partition("\n")
     cells[0]["source"] = f"{title}\n\n:::{{div}} course-buttons\n{' '.join(buttons)}\n:::\n{rest}"
 

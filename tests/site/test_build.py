@@ -1,6 +1,7 @@
 """What fails the build of the site: each fault is planted, and must be named."""
 
 import base64
+import html
 import json
 import struct
 import zlib
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lectures.execute import VIEW
 from lectures.website import alt, api, check, docstring, stage
 
 
@@ -68,6 +70,18 @@ def test_a_sound_course_is_staged(course):
     assert "What it is about." in index
 
 
+def test_a_control_becomes_a_sentence(course):
+    told = "In JupyterLab: controls for h < 1. Run this cell to use them."
+    view = {"output_type": "display_data", "metadata": {}, "data": {VIEW: {}, "text/plain": told}}
+    drawn = figure("explore(draw, h=slider(0.5, 0, 1))")
+    drawn["outputs"].append(view)
+    write(course / "lectures" / "99_unit.ipynb", [TITLE, drawn, text("The curve climbs.")])
+    assert stage.stage(course, course / "source")["lectures/99_unit.html"] == 1
+    staged = json.loads((course / "source" / "lectures" / "99_unit.ipynb").read_text())
+    sentence = staged["cells"][1]["outputs"][1]["data"]
+    assert sentence == {"text/html": f'<p class="course-control">{html.escape(told)}</p>'}
+
+
 @pytest.mark.parametrize(
     ("file", "cells", "complaint"),
     [
@@ -77,6 +91,11 @@ def test_a_sound_course_is_staged(course):
             "'drawing': a fig",
         ),
         ("lectures/99_unit", [TITLE, figure() | {"outputs": []}, text("A.")], "none is stored"),
+        (
+            "lectures/99_unit",
+            [TITLE, figure("film(draw, 9)") | {"outputs": []}, text("A.")],
+            "none is stored",
+        ),
         ("exercises/99_unit/99_unit", [TITLE, text("### BEGIN SOLUTION")], "holds a solution"),
     ],
 )
