@@ -1,11 +1,12 @@
-# Every target makes .venv from constraints.txt when it is missing or stale.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Every target makes .venv, or brings it up to date, when it is missing or stale: see install.py.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+                      "$$p" install.py --suits 2>/dev/null && exit; done; command -v python3 || command -v python)
 BIN    := .venv/bin
 RUN    := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab exercises lectures site grade formgrader bench format clean
+.PHONY: help demo test lab unit exercises lectures site grade formgrader bench format clean
 
 help: ## show this page
 	@echo "A course on deep generative models that runs. Targets:"
@@ -22,6 +23,9 @@ test: .venv/site ## lint, run every test, re-run every lecture
 
 lab: .venv/ready ## open JupyterLab on a page that lists the units and your progress
 	$(RUN) $(BIN)/python -m dgm_lib.lab
+
+unit: .venv/ready ## begin a new unit: make unit NAME=16_something
+	@$(RUN) $(BIN)/python -m tests.course.skeleton "$$NAME"
 
 exercises: .venv/ready ## write exercises/ anew from solutions/
 	$(RUN) $(BIN)/python -m grading release
@@ -50,20 +54,21 @@ clean: ## remove .venv, caches and the demo's class
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build START.md *.egg-info grading/demo
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/ready: constraints.txt pyproject.toml
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "This course needs Python 3.11 or newer; say where it is: make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Making .venv with $$("$(PYTHON)" --version) (a few minutes, once) ..."
-	"$(PYTHON)" -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    -c constraints.txt -e '.[grading,cluster,test]' || { \
-	    echo "Could not install the packages. Is there a network, and some 3 GB of disk? Then run make again."; exit 1; }
-	@touch $@
+# Stale, too, when the folder was moved, its Python is gone, or install.py was killed at work.
+BROKEN := $(shell [ ! -e .venv/ready ] || { [ "$$(cat .venv/ready)" = "$$(pwd -P)" ] && \
+                      [ ! -e .venv/tmp ] && .venv/bin/python -Sc ''; } 2>/dev/null || echo broken)
+.PHONY: broken
+
+.venv/ready: constraints.txt pyproject.toml $(BROKEN)
+	$(INSTALL) ready
 
 .venv/bench: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	@touch $@
+	$(INSTALL) bench
 
 .venv/site: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[site]'
-	@touch $@
+	$(INSTALL) site
+
+INSTALL = @[ -n "$(PYTHON)" ] || { \
+    echo "There is no Python here. Install Python 3.11 to 3.14 (on Debian and Ubuntu:" \
+         "apt-get install python3 python3-venv), then run make again."; exit 1; } >&2; \
+    "$(PYTHON)" install.py

@@ -77,6 +77,7 @@ class Course:
     def config(self) -> Config:
         """nbgrader's settings."""
         _see_to_path()
+        _see_to_templates()
         c = Config()
         c.CourseDirectory.course_id = COURSE_ID
         c.CourseDirectory.root = str(self.root)
@@ -85,6 +86,7 @@ class Course:
         c.CourseDirectory.release_directory = "exercises"
         for step in ("submitted", "autograded", "feedback"):
             c.CourseDirectory[f"{step}_directory"] = os.path.join("grading", step)
+        c.ZipCollectApp.downloaded_directory = os.path.join("grading", "downloaded")
         c.ClearSolutions.code_stub = {"python": STUB}
         c.Autograde.exporter_class = "grading.exporter.SubmissionExporter"
         c.Autograde.autograde_preprocessors = [
@@ -95,6 +97,7 @@ class Course:
             "nbgrader.preprocessors.AssignLatePenalties",
             "nbgrader.preprocessors.CheckCellMetadata",
         ]
+        c.HTMLExporter.filters = {"markdown2html": "grading.maths.markdown2html"}
         c.ExecutePreprocessor.timeout = c.Execute.timeout = 120  # nbgrader validate
         return c
 
@@ -104,3 +107,15 @@ def _see_to_path() -> None:
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
+
+
+def _see_to_templates() -> None:
+    """nbconvert looks for templates on Jupyter's path; formgrader lets no setting say otherwise.
+
+    The formulas in them are set by `lectures.website`, which is never installed.
+    """
+    ours = str(Path(__file__).parent / "jupyter")
+    if ours not in (paths := os.environ.get("JUPYTER_PATH", "").split(os.pathsep)):
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [ours, *paths]))
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))

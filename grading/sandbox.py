@@ -29,8 +29,8 @@ _INSTALL = "install it (Debian, Ubuntu: apt-get install {deb}; conda: conda inst
 class Unavailable(Unreachable, RuntimeError):
     """This machine cannot make a sandbox; the message says what is missing and how to get it."""
 
-    def __init__(self, trouble: str):
-        super().__init__(HELP.format(trouble=trouble))
+    def __str__(self) -> str:
+        return HELP.format(trouble=self.args[0])
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def ingredients() -> list[Finding]:
 
 def namespaces() -> Finding:
     """Whether the kernel lets bubblewrap make a sandbox, tried for real."""
-    arguments = ["bwrap", "--unshare-all", "--unshare-user", "--ro-bind", "/", "/", "true"]
+    arguments = ["bwrap", "--unshare-all", "--unshare-user", "--ro-bind", "/", "/"]
+    arguments += ["--proc", "/proc", "true"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     says = "bubblewrap can make them" if done.returncode == 0 else refusal(done.stderr)
     return Finding("namespaces", done.returncode == 0, says)
@@ -131,5 +132,5 @@ def refusal(error: str) -> str:
         f"the kernel refuses ({error.strip()[:200]}); allow user namespaces to ordinary users "
         "(sysctl user.max_user_namespaces=15000, on Debian kernel.unprivileged_userns_clone=1, on "
         "Ubuntu kernel.apparmor_restrict_unprivileged_userns=0; a container needs "
-        "--security-opt seccomp=unconfined)"
+        "--security-opt seccomp=unconfined --security-opt systempaths=unconfined)"
     )

@@ -55,7 +55,7 @@ class Zygote:
     def __init__(self, checks: str, *, sandboxed: bool = True):
         if sandboxed:
             sandbox.require()
-        self.checks, self.sandboxed = checks, sandboxed
+        self.checks, self.sandboxed, self._served = checks, sandboxed, False
         self._folder = tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True)
         course, self.scratch = Path(self._folder.name, "course"), Path(self._folder.name, "scratch")
         seal(checks, course)
@@ -110,13 +110,15 @@ class Zygote:
             with theirs:
                 socket.send_fds(self.control, [_line(request)], [theirs.fileno()])
             pid = _answer(self.control)["pid"]
+            self._served = True
             ours.settimeout(_READY_SECONDS)
             trouble = _answer(ours)["trouble"]
         except (OSError, ValueError):
             ours.close()
-            raise Gone(
-                f"the process that starts students' code is gone: {self._last_words()}"
-            ) from None
+            words = self._last_words()
+            if words.startswith("bwrap: ") and not self._served:  # no student's code has run yet
+                raise sandbox.Unavailable(sandbox.refusal(words)) from None
+            raise Gone(f"the process that starts students' code is gone: {words}") from None
         if trouble:
             ours.close()
             raise sandbox.Unavailable(sandbox.refusal(trouble))

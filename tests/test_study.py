@@ -123,12 +123,6 @@ def test_the_start_page_says_where_to_go_on(place):
 
     found = lab.entries(ROOT)
     assert [n.unit for n in found] == UNITS
-    for n in found:
-        assert n.about, f"README.md says nothing about {n.unit}"
-        assert 20 <= n.reading <= 120
-        assert 30 <= n.writing <= 240
-        unit = dgm_lib.checks.load(n.unit)
-        assert n.points == {name: check.points for name, check in unit.checks.items()}
     assert f"**Begin with** [{found[0].title}](lectures/{UNITS[0]}.ipynb)" in lab.page(ROOT)
     study.record("04_boltzmann", "energy", 3)
     page = lab.page(ROOT)

@@ -1,4 +1,7 @@
-"""Pages as a person sees them: Chromium, a JupyterLab of one's own, and no complaint in the console."""
+"""Pages as a person sees them: Chromium, a JupyterLab of one's own, and no complaint in the console.
+
+Screenshots go to build/screenshots.
+"""
 
 import contextlib
 import os
@@ -15,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "build" / "screenshots"
 PATIENCE = 60_000
 """Milliseconds that a busy machine may take for one step; on an idle one, none takes a tenth."""
 
@@ -62,15 +66,15 @@ class Window:
 
     def shot(self, name: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png")
+        self.page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")
 
 
 @pytest.fixture
 def window(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Window]:
     """A fresh window; at the end, neither its console nor a dialog may have said anything."""
-    context = chromium.new_context(viewport={"width": 1300, "height": 950})
+    context = chromium.new_context(viewport={"width": 1300, "height": 950}, color_scheme="light")
     found = Window(context.new_page())
-    context.route(lambda url: not url.startswith(_NEAR), _far)
+    context.route(lambda url: not url.startswith(_NEAR), lambda route: route.abort())
     context.on("page", found.listen)
     found.listen(found.page)
     yield found
@@ -80,25 +84,30 @@ def window(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Window
     assert found.dialogs == []
 
 
-def _far(route: Route) -> None:
-    """Nothing is fetched from afar. nbgrader's pages want MathJax from there: they get a stand-in,
-    so that their own scripts run on; any other wish is a complaint."""
-    if "/mathjax/" in route.request.url:
-        route.fulfill(content_type="text/javascript", body=_MATHJAX)
-    else:
-        route.abort()
-
-
 _NEAR = ("http://127.0.0.1:", "file:", "data:", "blob:", "about:")
-_MATHJAX = """window.MathJax = {Hub: {
-  Config() {}, Queue() {}, Startup: {signal: {Interest(tell) { tell("End"); }}}}};"""
+"""Nothing is fetched from afar: a page that wishes to complains in its console."""
+
+
+def recipe(target: str, folder: Path) -> str:
+    """The command by which `make target` starts a program in a folder that is laid out like the root."""
+    for name in ("Makefile", "constraints.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    if not (folder / ".venv").exists():
+        (folder / ".venv").symlink_to(sys.prefix)
+    quiet = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    command = ["make", "--no-print-directory", "-n", target]
+    said = subprocess.run(
+        command, cwd=folder, env=quiet, check=True, capture_output=True, text=True
+    )
+    return said.stdout.splitlines()[-1]
 
 
 @contextlib.contextmanager
-def server(command: list[str], folder: Path, **variables: str) -> Iterator[str]:
+def server(command: str | list[str], folder: Path, **variables: str) -> Iterator[str]:
     """The address of a JupyterLab that `command` starts in `folder`, with a home of its own.
 
-    Kernels talk over files, so that no other port is taken.
+    The command is a line for the shell, or a Python module and its arguments. Kernels talk over
+    files, so that no other port is taken.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -118,7 +127,12 @@ def server(command: list[str], folder: Path, **variables: str) -> Iterator[str]:
         with log.open("w") as out:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-P", "-m", *command, "--no-browser", "--allow-root"),
+                    *(
+                        ("sh", "-c", f'exec env {command} "$@"', "sh")
+                        if isinstance(command, str)
+                        else (sys.executable, "-P", "-m", *command, "--allow-root")
+                    ),
+                    "--no-browser",
                     *(f"--port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"),
                     *("--IdentityProvider.token=", "--KernelManager.transport=ipc"),
                 ],

@@ -1,4 +1,4 @@
-"""A notebook in JupyterLab, by the ids of its cells, and what can be seen of it."""
+"""A notebook in JupyterLab, by the ids of its cells, and what can be seen of a page."""
 
 import re
 from pathlib import Path
@@ -36,13 +36,17 @@ class Notebook:
 
     def run(self, name: str) -> Locator:
         """Run a cell as people do, with Shift+Enter; its outputs, once it has finished."""
-        cell = self.cell(name)
-        before = cell.locator(".jp-InputPrompt").inner_text()
+        prompt = self.cell(name).locator(".jp-InputPrompt")
+        before = prompt.inner_text()
         self.edit(name)
         self.page.keyboard.press("Shift+Enter")
-        prompt = cell.locator(".jp-InputPrompt")
+        try:
+            expect(prompt).not_to_have_text(before, timeout=5_000)
+        except AssertionError:  # JupyterLab forgets what is run while it connects to the kernel
+            self.edit(name)
+            self.page.keyboard.press("Shift+Enter")
+            expect(prompt).not_to_have_text(before)
         expect(prompt).to_have_text(_NUMBER)
-        expect(prompt).not_to_have_text(before)
         return self.output(name)
 
     def edit(self, name: str) -> None:
@@ -76,6 +80,19 @@ def expect_figure(output: Locator) -> None:
     box = picture.bounding_box()
     assert box is not None
     assert min(box["width"], box["height"]) > 100
+
+
+def raw_maths(page: Page) -> list[str]:
+    """Formulas that are seen as they were typed, outside of code."""
+    return re.findall(r"\$[^$\n]+\$|\\[a-zA-Z]{2,}", page.evaluate(_PROSE))
+
+
+_PROSE = """() => {
+  const page = (document.querySelector('article') ?? document.body).cloneNode(true);
+  const rest = page.querySelectorAll('pre, code, .katex, math, textarea, script, style');
+  rest.forEach(part => part.remove());
+  return page.textContent;
+}"""
 
 
 def contrast(element: Locator) -> float:

@@ -121,6 +121,11 @@ def test_a_film_plays_what_the_strip_shows(moving: Notebook, window: Window):
     place = output.get_by_role("slider")
     expect(place).not_to_have_attribute("aria-valuenow", re.compile(r"^[01](\.0*)?$"))
     play.click()  # pause
-    expect_another_picture(output, first)
-    assert output.locator("img").first.bounding_box()["height"] > 1.5 * strip["height"]
+    window.page.wait_for_function(
+        """([output, height]) => {
+            const img = output.querySelector("img");
+            return img && img.complete && img.getBoundingClientRect().height > height;
+        }""",
+        arg=[output.element_handle(), 1.5 * strip["height"]],
+    )
     window.shot("film")

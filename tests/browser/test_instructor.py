@@ -14,11 +14,10 @@ from playwright.sync_api import Page, expect
 from grading import driver
 from grading.course import Course
 from grading.students import answers
-from tests.browser.conftest import Window, server
-from tests.browser.lab import expect_figure
+from tests.browser.conftest import ROOT, Window, recipe, server
+from tests.browser.lab import expect_figure, raw_maths
 from tests.browser.test_student import SUMMED
 
-ROOT = Path(__file__).resolve().parents[2]
 UNIT, OTHER = "04_boltzmann", "02_graphs"
 ATTACK = "<script>alert('own')</script><img src=x onerror=\"alert('own')\">"
 HOSTILE = f'''
@@ -42,6 +41,8 @@ plt.plot([1, 2, 4])
 plt.show()
 print("drawn by ada")
 """
+STILL = "$.support.transition = false"
+"""A dialog of formgrader's that is told to close while it still fades in stays open."""
 ROSTER = """id,first_name,last_name,email
 ada,Ada,Lovelace,ada@uni.example
 euler,Leonhard,Euler,euler@uni.example
@@ -95,7 +96,7 @@ def hand_in(course: Course, student: str, sources: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def lab(course: Course) -> Iterator[str]:
-    with server(["jupyterlab"], course.root, JUPYTER_CONFIG_PATH=str(course.folder)) as address:
+    with server(recipe("formgrader", course.root), course.root) as address:
         yield address
 
 
@@ -117,6 +118,7 @@ def test_formgrader_from_submission_to_feedback(lab: str, course: Course, window
 
     # the submissions and their scores
     unit.locator(".num-submissions a").click()
+    page.evaluate(STILL)
     expect(row(page, "ada")).to_contain_text("Lovelace, Ada")
     expect(row(page, "ada").locator(".score")).to_have_text("20 / 20")
     expect(row(page, "euler").locator(".score")).to_have_text("15.5 / 20")
@@ -136,6 +138,7 @@ def test_formgrader_from_submission_to_feedback(lab: str, course: Course, window
     for student in ("ada", "euler", "mallory"):
         open_submission(page, lab, student)
         expect(page.get_by_text("bm_gradients: ").first).to_be_visible()
+        expect_formulas(page)
         if student == "ada":
             expect(page.get_by_text("✓ bm_gradients: 5 of 5 points")).to_be_visible()
             expect(page.get_by_text("drawn by ada", exact=True)).to_be_visible()
@@ -155,6 +158,7 @@ def test_formgrader_from_submission_to_feedback(lab: str, course: Course, window
 
     # feedback, by its button, and as the student gets it
     page.goto(f"{lab}/formgrader/manage_submissions/{UNIT}")
+    page.evaluate(STILL)
     for student in ("euler", "mallory"):
         row(page, student).locator(".generate-feedback a").click()
         modal = page.locator("#success-modal")
@@ -164,6 +168,7 @@ def test_formgrader_from_submission_to_feedback(lab: str, course: Course, window
     for student, points in (("euler", "15.5"), ("mallory", "15.0")):
         page.goto(course.feedback(UNIT, student).as_uri())
         expect(page.get_by_role("heading").filter(has_text=f"Score: {points} / 20")).to_be_visible()
+        expect_formulas(page)
         window.shot(f"instructor-6-feedback-{student}")
     page.goto(course.feedback(UNIT, "euler").as_uri())
     slip = page.get_by_text("sum over the batch instead of the mean").first
@@ -197,6 +202,17 @@ from grading.course import Course
 course = Course(Path({root!r}))
 insights.save(course, insights.collect(course, {unit!r}))
 """
+
+
+def expect_formulas(page: Page) -> None:
+    """They are set, without network, and none is left as it was typed."""
+    assert raw_maths(page) == []
+    formula = page.locator("math[display=block]").first
+    formula.scroll_into_view_if_needed()
+    expect(formula.locator("mi").first).to_be_visible()
+    box = formula.bounding_box()
+    assert box is not None
+    assert box["height"] > 15
 
 
 def row(page: Page, student: str):

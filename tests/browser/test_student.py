@@ -11,10 +11,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dgm_lib.checks.boltzmann import unit
-from tests.browser.conftest import Window, server
+from tests.browser.conftest import ROOT, Window, recipe, server
 from tests.browser.lab import Notebook, contrast, expect_figure
 
-ROOT = Path(__file__).resolve().parents[2]
 UNIT = "04_boltzmann"
 EXERCISE = f"exercises/{UNIT}/{UNIT}.ipynb"
 SUMMED = """
@@ -42,7 +41,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lab(course: Path) -> Iterator[str]:
     points = str(course / "points.json")
-    with server(["dgm_lib.lab"], course, DGM_PROGRESS=points) as address:
+    with server(recipe("lab", course), course, DGM_PROGRESS=points) as address:
         yield address
 
 

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from traitlets.config import Config
@@ -52,6 +53,12 @@ def definition(source: str, name: str) -> ast.FunctionDef:
         if isinstance(node, ast.FunctionDef) and node.name == name:
             return node
     raise AssertionError(f"no function {name} in:\n{source}")
+
+
+def must(condition: bool, sentence: str) -> None:
+    """Fail with this sentence alone, for whoever writes a unit, unless the condition holds."""
+    if not condition:
+        pytest.fail(sentence, pytrace=False)
 
 
 def execute(path: Path, *, allow_errors: bool = False) -> NotebookNode:

@@ -1,8 +1,10 @@
 """The contract of an exercise, for every unit: its source, its release, and how both run."""
 
 import ast
+import builtins
 import inspect
 import re
+import symtable
 import textwrap
 
 import pytest
@@ -15,6 +17,7 @@ from tests.course.notebooks import (
     execute,
     exercise,
     graded,
+    must,
     read,
     solution,
 )
@@ -24,8 +27,12 @@ pytestmark = pytest.mark.parametrize("unit", UNITS)
 
 def test_has_functions_and_points_enough(unit):
     cells = graded(read(solution(unit)))
-    assert len(cells) >= 5
-    assert sum(cell.metadata.nbgrader.points for cell in cells) >= 10
+    points = sum(cell.metadata.nbgrader.points for cell in cells)
+    must(
+        len(cells) >= 5 and points >= 10,
+        f"solutions/{unit}: {len(cells)} of at least 5 functions are graded, for {points:g} of at "
+        "least 10 points; each has its text, solution, hint, check and see-it-work cells.",
+    )
 
 
 def test_each_check_cell_is_one_line_and_worth_its_check(unit):
@@ -70,13 +77,54 @@ def test_each_function_is_introduced_hinted_and_seen_at_work(unit):
     assert "BEGIN SOLUTION" not in text
 
 
+def test_see_it_work_stands_alone(unit):
+    """It needs the given cells and its own function; other functions only if its words name them.
+
+    Demo cells in a row, with no function to write between them, go together.
+    """
+    notebook = read(solution(unit))
+    functions = set(checks.load(unit).checks)
+    made, before, words, own = set(), set(), "", set()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            words = cell.source
+            continue
+        wanted, found = names(cell.source)
+        if cell.id in functions:
+            own, before = found, set()
+        elif own and "demo" in cell.metadata.get("tags", []):
+            told = {name for name in functions if f"`{name}`" in words}
+            lacks = wanted - made - own - before - told
+            must(
+                not lacks,
+                f"solutions/{unit}, cell {cell.id}: it must run when only the cells above that are "
+                f"given and its own function's were run, or its words name what it needs: {lacks}",
+            )
+            before |= found
+        else:
+            made |= found
+
+
+def names(source):
+    """The global names that a cell reads before it makes them itself, and those that it makes."""
+    table = symtable.symtable(source, "cell", "exec")
+    top = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+    tables, read_ = [table], set()
+    for part in tables:
+        tables += part.get_children()
+        seen = [s for s in part.get_symbols() if s.is_referenced()]
+        read_ |= {s.get_name() for s in seen if part is table or s.is_global()}
+    return read_ - top - set(dir(builtins)), top
+
+
 def test_solution_earns_every_point_and_shows_figures(unit):
     notebook = execute(solution(unit))
     for cell in graded(notebook):
         [output] = [o for o in cell.outputs if o.output_type == "execute_result"]
         assert float(output.data["text/plain"]) == cell.metadata.nbgrader.points, cell.source
     for cell in code_cells(notebook):
-        assert not [o for o in cell.outputs if o.get("name") == "stderr"], cell.source
+        told = "".join(o.text for o in cell.outputs if o.get("name") == "stderr")
+        assert not told, f"{cell.id} writes to stderr: {told}"
         if "demo" in cell.metadata.get("tags", []):
             assert cell.outputs, f"{cell.id} shows nothing"
 

@@ -1,10 +1,13 @@
 """The contract of a lecture (DESIGN: idea, formula, code, picture, try it), for every unit."""
 
+import dis
 import re
+from types import CodeType
 
 import pytest
 
-from tests.course.notebooks import ROOT, UNITS, code_cells, lecture, read
+from lectures.execute import VIEW
+from tests.course.notebooks import ROOT, UNITS, code_cells, lecture, must, read
 
 pytestmark = pytest.mark.parametrize("unit", UNITS)
 
@@ -35,6 +38,56 @@ def test_stored_outputs_are_of_one_clean_run(unit):
         assert str(ROOT) not in text, "the path of this checkout"
 
 
+def test_moves_when_it_is_touched_and_stands_alone_until_then(unit):
+    """At least two pictures have controls; what is stored holds no address of a kernel long gone."""
+    notebook = read(lecture(unit))
+    assert "widgets" not in notebook.metadata, "run it with make lectures"
+    moving = 0
+    for cell in code_cells(notebook):
+        views = [o.data[VIEW] for o in cell.outputs if VIEW in o.get("data", {})]
+        if views:
+            moving += 1
+            assert any("image/png" in o.get("data", {}) for o in cell.outputs), (
+                "a control without a picture"
+            )
+        assert all(view.model_id == "" for view in views), "run it with make lectures"
+    must(
+        moving >= 2,
+        f"lectures/{unit}: {moving} of at least 2 pictures have controls; dgm_lib.controls has explore "
+        "for a picture with a knob, and film for a run.",
+    )
+
+
+def stored(code):
+    """The global names that a cell gives a value."""
+    return {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_NAME"}
+
+
+def functions(code):
+    """The functions that a piece of code defines, in whatever depth, and the names each looks up."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found = dis.get_instructions(constant)
+            yield constant.co_name, {i.argval for i in found if i.opname == "LOAD_GLOBAL"}
+            yield from functions(constant)
+
+
+def test_controls_still_work_when_the_whole_lecture_has_run(unit):
+    """What draws looks up global names when it is touched: no later cell may reuse one of them."""
+    cells = [c for c in code_cells(read(lecture(unit))) if not c.source.startswith("%")]
+    codes = [compile(cell.source, cell.id, "exec") for cell in cells]
+    looked_up: dict[str, set[str]] = {}
+    for i, (cell, code) in enumerate(zip(cells, codes, strict=True)):
+        looked_up |= functions(code)
+        if not re.search(r"^(explore|film)\(", cell.source, re.MULTILINE):
+            continue
+        wanted = set().union(*(names for _, names in functions(code)))
+        for name in list(wanted):  # and what is called from there
+            wanted |= looked_up.get(name, set())
+        reused = {name for later in codes[i + 1 :] for name in stored(later)} & wanted
+        assert not reused, f"{cell.id}: a later cell gives {sorted(reused)} other values"
+
+
 def test_explains_before_it_computes(unit):
     """Never a wall of code: short cells, and words before each pair of them."""
     notebook = read(lecture(unit))
@@ -46,18 +99,46 @@ def test_explains_before_it_computes(unit):
             assert len(cell.source.splitlines()) <= 30, cell.source[:80]
 
 
-def test_has_pictures_formulas_prompts_and_references(unit):
-    notebook = read(lecture(unit))
-    words = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
-    figures = [o for o in outputs(code_cells(notebook)) if "image/png" in o.get("data", {})]
-    ideas = len(re.findall(r"(?m)^## ", words)) - 2  # the closing table and the references
-    assert len(figures) >= max(ideas, 8), f"{len(figures)} figures for {ideas} ideas"
-    assert words.lower().count("try it") >= 5
-    assert words.count("$$") >= 10
-    assert words.count("$$") % 2 == 0
-    assert re.search(r"(?mi)^## references", words)
-    assert re.search(r"(?m)^\|.*\|$", words), "no closing table"
-    assert re.search(r"arxiv", words, re.IGNORECASE)
+def words(unit):
+    """All that the lecture says, without its code."""
+    return "\n\n".join(c.source for c in read(lecture(unit)).cells if c.cell_type == "markdown")
+
+
+def test_has_a_picture_for_each_idea(unit):
+    cells = code_cells(read(lecture(unit)))
+    figures = sum("image/png" in output.get("data", {}) for output in outputs(cells))
+    ideas = len(re.findall(r"(?m)^## ", words(unit))) - 2  # the closing table and the references
+    must(
+        figures >= max(ideas, 8),
+        f"lectures/{unit}: {figures} of at least {max(ideas, 8)} figures are stored (8, and one for "
+        "each section that begins with ##); make lectures stores them.",
+    )
+
+
+def test_has_formulas(unit):
+    marks = words(unit).count("$$")
+    assert marks % 2 == 0
+    must(marks >= 10, f"lectures/{unit}: {marks // 2} of at least 5 formulas are set apart by $$.")
+
+
+def test_has_prompts_to_try_things(unit):
+    prompts = words(unit).lower().count("try it")
+    must(
+        prompts >= 5,
+        f"lectures/{unit}: {prompts} of at least 5 prompts say **Try it.**, one for each idea.",
+    )
+
+
+def test_closes_with_a_table_and_references(unit):
+    told = words(unit)
+    must(
+        bool(re.search(r"(?m)^\|.*\|$", told)),
+        f"lectures/{unit}: no closing table; want one that says what each thing is and when to use it.",
+    )
+    must(
+        bool(re.search(r"(?mi)^## references", told) and re.search(r"arxiv", told, re.IGNORECASE)),
+        f"lectures/{unit}: no section ## References with arXiv numbers; want the original papers.",
+    )
 
 
 def test_uses_the_library_and_real_data(unit):

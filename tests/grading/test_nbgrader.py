@@ -1,12 +1,14 @@
 """nbgrader's own commands, gradebook, feedback and formgrader work on what the grader finds."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,6 +130,23 @@ def test_export_has_the_totals(graded):
     assert totals == {(s, UNIT): sum(points.values()) for s, points in EARNED.items()}
     rows = report.rows(course, verdicts)
     assert report.totals(report.save(course, rows)[1]) == totals
+
+
+def test_an_archive_is_collected_as_the_guide_says(course):
+    """grading/README.md, step 5: the regular expression there, on the name there."""
+    guide = (Path(__file__).resolve().parents[2] / "grading" / "README.md").read_text()
+    name = re.search(r"For\n +`(ada_attempt_[\w.-]+)`", guide)[1].replace("04_boltzmann", UNIT)
+    pattern = re.search(r'named_regexp = \(\n +r"(.+)"', guide)[1]
+    archive = course.folder / "downloaded" / UNIT / "archive" / "class.zip"
+    archive.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "w") as bundle:
+        bundle.writestr(name, answers())
+    option = f"--FileNameCollectorPlugin.named_regexp={pattern}"
+    done = nbgrader(course, "zip_collect", UNIT, option)
+    assert done.returncode == 0, done.stderr
+    folder = course.submitted(UNIT, "ada")
+    assert (folder / f"{UNIT}.ipynb").read_bytes() == answers()
+    assert (folder / "timestamp.txt").read_text() == "2027-03-02 10:00:00"
 
 
 def test_table_and_csv_show_points_and_words(graded):

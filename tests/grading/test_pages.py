@@ -178,7 +178,9 @@ def test_feedback_shows_evil_as_text(graded):
 def test_the_formgrader_s_page_does_what_an_honest_student_s_does(graded):
     course, _ = graded
     exporter = HTMLExporter(
-        template_name="formgrade", extra_template_basedirs=[handlers.template_path]
+        config=course.config(),
+        template_name="formgrade",
+        extra_template_basedirs=[handlers.template_path],
     )
     names = (
         "submission_id",

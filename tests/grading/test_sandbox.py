@@ -1,6 +1,7 @@
 """The walls hold, as root and as an ordinary user; and where there can be none, it is said."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -127,6 +128,25 @@ def test_a_kernel_that_refuses_namespaces_is_quoted(monkeypatch, tmp_path):
     with pytest.raises(sandbox.Unavailable, match="No permissions to create a new namespace"):
         Zygote("fake_checks")
     assert "No permissions" in sandbox.namespaces().says
+
+
+def test_a_sandbox_that_ends_before_it_begins_is_quoted(monkeypatch, tmp_path):
+    """In a container bubblewrap may start, and then not be allowed to mount /proc."""
+    fake, script = tmp_path / "bwrap", tmp_path / "script.py"
+    script.write_text(
+        "import os, sys\ninfo = int(sys.argv[sys.argv.index('--info-fd') + 1])\n"
+        "os.write(info, b'{\"child-pid\": 999999999}')\nos.close(info)\n"
+        'sys.exit("bwrap: Can\'t mount proc on /proc: Operation not permitted")\n'
+    )
+    fake.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{script}' \"$@\"\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    zygote = Zygote("fake_checks")
+    with pytest.raises(sandbox.Unavailable, match="Can't mount proc") as stopped:
+        zygote.start(Limits(), seed=0)
+    zygote.close()
+    told = str(pickle.loads(pickle.dumps(stopped.value)))
+    assert told.count("this machine cannot make one") == 1
 
 
 def test_without_a_sandbox_the_same_calls_are_answered():

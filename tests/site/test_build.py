@@ -1,4 +1,7 @@
-"""What fails the build of the site: each fault is planted, and must be named."""
+"""What fails the build of the site: each fault is planted, and must be named.
+
+The finished pages are looked at in tests/browser/test_site.py.
+"""
 
 import base64
 import html

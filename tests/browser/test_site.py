@@ -1,34 +1,25 @@
-"""The built site in a browser: what a reader sees, in the light, in the dark and on a phone.
-
-Chromium is the one on PATH (`apt-get install chromium`). Screenshots go to build/screenshots.
-"""
+"""The built site: what a reader sees, in the light, in the dark and on a phone."""
 
 import functools
 import http.server
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import ROOT, Window
+from tests.browser.lab import raw_maths
 
 pytest.importorskip("sphinx", reason="make .venv/site installs what builds the site")
-playwright = pytest.importorskip("playwright.sync_api")
-ROOT = Path(__file__).resolve().parents[2]
-SHOTS = ROOT / "build" / "screenshots"
 LECTURES = sorted(path.stem for path in (ROOT / "lectures").glob("*.ipynb"))
 EXERCISES = sorted(path.stem for path in (ROOT / "exercises").glob("*/*.ipynb"))
 
-# the text of a page as it is seen, without code and without KaTeX's finished formulas
-PROSE = """() => {
-    const page = (document.querySelector("article") ?? document.body).cloneNode(true);
-    page.querySelectorAll("pre, code, .katex, script, style").forEach(part => part.remove());
-    return page.textContent;
-}"""
 BRIGHTNESS = """() => {
     const shade = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3);
     return shade.reduce((sum, part) => sum + Number(part), 0) / (3 * 255);
@@ -38,7 +29,7 @@ EMPTY = "[...document.images].filter(image => !image.naturalWidth).map(image => 
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "site"
     command = [sys.executable, "-m", "lectures.website", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
@@ -52,7 +43,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def address(site):
+def address(site: Path) -> Iterator[str]:
     handler = functools.partial(Quiet, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -60,45 +51,11 @@ def address(site):
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("no chromium on PATH")
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=chromium, args=options)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser, address):
-    """A new page at a desk; the test fails if any page it opens logs an error or leaves home."""
-    context = browser.new_context(viewport={"width": 1300, "height": 900}, color_scheme="light")
-    opened, wrong = context.new_page(), []
-    opened.set_default_timeout(30_000)
-    opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on(
-        "request",
-        lambda asked: None if asked.url.startswith((address, "data:")) else wrong.append(asked.url),
-    )
-    yield opened
-    context.close()
-    assert not wrong
-
-
-def shoot(page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.jpg", type="jpeg", quality=80, animations="disabled")
-
-
-def wait_for_light(page) -> None:
+def wait_for_light(page: Page) -> None:
     page.wait_for_function(f"({BRIGHTNESS})() > 0.9")
 
 
-def wait_for_dark(page) -> None:
+def wait_for_dark(page: Page) -> None:
     page.wait_for_function(f"({BRIGHTNESS})() < 0.25")  # the change is gradual
 
 
@@ -114,33 +71,36 @@ def everything(site: Path) -> list[str]:
     return sorted(name for name in names if not name.startswith("_"))
 
 
-def test_every_page_light_dark_and_on_a_phone(site, address, page):
+def test_every_page_light_dark_and_on_a_phone(site: Path, address: str, window: Window) -> None:
+    page = window.page
     names = everything(site)
     assert {f"lectures/{name}.html" for name in LECTURES} <= set(names)
     assert {f"exercises/{name}.html" for name in EXERCISES} <= set(names)
     for name in names:
         label = re.sub(r"\W", "_", name.removesuffix(".html"))
-        page.set_viewport_size({"width": 1300, "height": 900})
+        page.set_viewport_size({"width": 1300, "height": 950})
         page.emulate_media(color_scheme="light")
         page.goto(f"{address}/{name}")
         page.wait_for_function(SETTLED)
         assert page.evaluate(EMPTY) == [], name
         assert page.title().strip(), name
-        raw = re.findall(r"\$[^$\n]+\$|\\[a-zA-Z]{2,}", page.evaluate(PROSE))
-        assert raw == [], f"{name}: maths left raw"
+        assert raw_maths(page) == [], name
         wait_for_light(page)
-        shoot(page, f"{label}-light")
+        window.shot(f"site-{label}-light")
         page.emulate_media(color_scheme="dark")
         wait_for_dark(page)
-        shoot(page, f"{label}-dark")
+        window.shot(f"site-{label}-dark")
         page.set_viewport_size({"width": 390, "height": 844})
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390, f"{name}: {width} pixels wide on a phone"
-        shoot(page, f"{label}-phone")
+        window.shot(f"site-{label}-phone")
 
 
 @pytest.mark.parametrize("lecture", LECTURES)
-def test_a_lecture_shows_its_figures_and_formulas(address, page, lecture):
+def test_a_lecture_shows_its_figures_and_formulas(
+    address: str, window: Window, lecture: str
+) -> None:
+    page = window.page
     page.goto(f"{address}/lectures/{lecture}.html")
     page.wait_for_function(SETTLED)
     figures = page.locator("article .cell_output img")
@@ -156,7 +116,10 @@ def test_a_lecture_shows_its_figures_and_formulas(address, page, lecture):
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
-def test_an_exercise_can_be_downloaded_as_it_was_released(address, page, exercise):
+def test_an_exercise_can_be_downloaded_as_it_was_released(
+    address: str, window: Window, exercise: str
+) -> None:
+    page = window.page
     page.goto(f"{address}/exercises/{exercise}.html")
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Download the notebook").click()
@@ -165,7 +128,7 @@ def test_an_exercise_can_be_downloaded_as_it_was_released(address, page, exercis
     assert waiting.value.suggested_filename == released.name
 
 
-def test_no_page_holds_a_solution(site):
+def test_no_page_holds_a_solution(site: Path) -> None:
     """The lines between BEGIN and END SOLUTION, wherever they are long enough to be telling."""
     text = {name: (site / name).read_text() for name in everything(site)}
     plain = {name: re.sub(r"<[^>]+>", "", html) for name, html in text.items()}
@@ -183,7 +146,8 @@ def test_no_page_holds_a_solution(site):
     assert telling > 50
 
 
-def test_search_finds_jacobian(address, page):
+def test_search_finds_jacobian(address: str, window: Window) -> None:
+    page = window.page
     page.goto(f"{address}/index.html")
     page.keyboard.press("Control+k")
     page.locator("#pst-search-dialog input[type=search]").fill("Jacobian")
@@ -195,12 +159,13 @@ def test_search_finds_jacobian(address, page):
     found = " ".join(hits.locator("a").evaluate_all("all => all.map(one => one.href)"))
     assert "lectures/10_coupling_flows.html" in found
     assert "api/flows.html" in found
-    shoot(page, "search-jacobian")
+    window.shot("site-search-jacobian")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_switch_turns_the_page_dark_and_it_stays_so(address, page):
+def test_the_switch_turns_the_page_dark_and_it_stays_so(address: str, window: Window) -> None:
+    page = window.page
     page.goto(f"{address}/index.html")
     page.locator("button.theme-switch-button:visible").first.click()
     page.get_by_role("button", name="Dark", exact=True).locator("visible=true").click()
@@ -209,13 +174,14 @@ def test_the_switch_turns_the_page_dark_and_it_stays_so(address, page):
     wait_for_dark(page)
 
 
-def test_the_menu_opens_on_a_phone(address, page):
+def test_the_menu_opens_on_a_phone(address: str, window: Window) -> None:
+    page = window.page
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{address}/index.html")
     entry = page.locator("nav a", has_text="04 · The Boltzmann machine").first
     assert not entry.is_visible()
     page.locator("button.primary-toggle:visible").first.click()
     entry.wait_for(state="visible")
-    shoot(page, "menu-phone")
+    window.shot("site-menu-phone")
     entry.click()
     page.wait_for_url("**/lectures/04_boltzmann.html")
