@@ -929,6 +929,8 @@ def _(call, draw):
 )
 def _(call, draw):
     x, _, _, weight, bias, sigma = linear_problem(draw, 3, 4, 2, torch.float64)
+    first, step = weight.T / weight.norm(dim=0)[:, None]
+    weight = torch.stack([2 * first, 2 * first + step], 1)  # so the posterior is correlated
     centre, covariance = true_posterior(x, weight, bias, sigma)
     precision = torch.linalg.inv(covariance)
     scale = torch.diag_embed(precision.diagonal().rsqrt()).expand(3, 2, 2)

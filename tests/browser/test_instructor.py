@@ -118,8 +118,8 @@ def test_formgrader_from_submission_to_feedback(lab: str, course: Course, window
 
     # the submissions and their scores
     unit.locator(".num-submissions a").click()
-    page.evaluate(STILL)
     expect(row(page, "ada")).to_contain_text("Lovelace, Ada")
+    page.evaluate(STILL)
     expect(row(page, "ada").locator(".score")).to_have_text("20 / 20")
     expect(row(page, "euler").locator(".score")).to_have_text("15.5 / 20")
     expect(row(page, "mallory")).to_contain_text("needs autograding")
