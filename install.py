@@ -9,9 +9,12 @@ Even Python 2 must read this file far enough to say that it is too old: no f-str
 
 from __future__ import print_function
 
+import contextlib
+import fcntl
 import glob
 import os
 import platform
+import pwd
 import re
 import shutil
 import subprocess
@@ -22,36 +25,50 @@ import time
 ROOT = os.path.dirname(os.path.realpath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
+SCRATCH = os.path.join(VENV, "tmp")
 EXTRAS = {"ready": "grading,cluster,test", "bench": "bench", "site": "site"}
 CPU_GB, CUDA_GB = 2.5, 10
 """Free disk for a whole install, downloads included: with PyTorch for the CPU, and with CUDA."""
-QUIET_SECONDS = 30
-"""After so long without news, a line says that work goes on."""
 
-DISK = """The disk is full: {free:.1f} GB are free in this folder, {home:.1f} GB in the home folder.
-Make room for {cpu} GB (on Linux, where pip takes PyTorch with CUDA unless it finds the CPU build,
-for {cuda} GB; README.md says how to take the CPU build). Then run make again: it goes on."""
-NETWORK = """pip cannot reach its package index: there is no network, or a proxy or firewall is in the way.
-Connect (behind a proxy: export https_proxy=http://host:port), then run make again: it goes on."""
-CERTIFICATE = """pip reached a server but does not trust its certificate: is the clock right, and is there a proxy?
-Set the clock, or export PIP_CERT=/path/to/the/proxy's/certificate.pem, then run make again."""
-PERMISSION = """This user may not write to {path}, which belongs to {owner}.
-Run make as {owner}, or give the course's folder to this user, or clone the course anew."""
-READ_ONLY = """{path} can only be read, not written.
-Copy the course's folder to a disk that can be written, and run make there."""
 NO_WHEEL = """pip finds no {what} for Python {version} on {machine}.
-Try another Python, {range}: make PYTHON=/path/to/python3.X. A system for which PyTorch
-makes no packages (an Intel Mac, Alpine Linux, 32 bits) needs another machine, or conda."""
-CONFLICT = """The packages pinned in constraints.txt do not fit together for Python {version} on {machine};
-pip says above which. Try another Python, {range}: make PYTHON=/path/to/python3.X"""
-NO_COMPILER = """pip found no ready-made {what} for Python {version} on {machine}, and could not build it.
-Try another Python, {range}: make PYTHON=/path/to/python3.X"""
-DAMAGED = """A package arrived damaged (its hash differs). Run make again; if it says the same, first run
-{python} -m pip cache purge"""
-MEMORY = """pip was stopped from outside, as a rule because memory ran out: 2 GB must be free.
-Close other programs, then run make again with less to keep in mind: PIP_NO_CACHE_DIR=1 make"""
-OTHER = """pip could not install the packages; its last words are above. When that is mended, run make
-again: it goes on. If it does not help: rm -rf .venv, then make."""
+Try another Python, {range}: {another}.
+A system for which PyTorch makes no packages (an Intel Mac, Alpine Linux, 32 bits) needs another
+machine, or conda."""
+TROUBLES = {
+    r"Errno 28\b|Errno 122\b|No space left on device|Disk quota exceeded": """The disk is full: \
+{free:.1f} GB are free in this folder, {home:.1f} GB in the home folder.
+Make room for {cpu} GB (on Linux, where pip takes PyTorch with CUDA unless it finds the CPU build,
+for {cuda} GB; README.md says how to take the CPU build). Then run make again: it goes on.""",
+    r"Errno 30\b|Read-only file system": """{path} can only be read, not written.
+Copy the course's folder to a disk that can be written, and run make there.""",
+    r"Errno 13\b|Errno 1\b|Permission denied": """This user may not write to {path}, which belongs \
+to {owner}.
+Run make as {owner}, or give the course's folder to this user, or clone the course anew.""",
+    r"CERTIFICATE_VERIFY_FAILED": """pip reached a server but does not trust its \
+certificate: is the clock right, and is there a proxy?
+Set the clock, or export PIP_CERT=/path/to/the/proxy's/certificate.pem, then run make again.""",
+    r"MemoryError": """pip was stopped from outside, as a rule because memory ran out: 2 GB must be free.
+Close other programs, export PIP_NO_CACHE_DIR=1 (pip needs less then), and run make again.""",
+    r"ResolutionImpossible": """{said}The packages pinned in constraints.txt do not fit together for \
+Python {version} on {machine};
+pip says above which. Try another Python, {range}: {another}.""",
+    r"satisfies the requirement (?P<what>\S+) \(from versions: \d": NO_WHEEL,
+    r"NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|name resolution|Max retries|"
+    r"Connection (refused|aborted|reset|broken)|Network is unreachable|getaddrinfo failed": """pip \
+cannot reach its package index: there is no network, or a proxy or firewall is in the way.
+Connect (behind a proxy: export https_proxy=http://host:port), then run make again: it goes on.""",
+    r"(satisfies the requirement|distribution found for) (?P<what>\S+)": NO_WHEEL,
+    r"DO NOT MATCH THE HASHES|BadZipFile": """A package arrived damaged. Run make again; if it says \
+the same, first run
+.venv/bin/python -m pip cache purge""",
+    r"(Failed building wheel for|Failed to build) '?(?P<what>[\w.-]+)": """{said}pip found no \
+ready-made {what} for Python {version} on {machine}, and could not build it.
+Try another Python, {range}: {another}.""",
+    r"": """{said}pip could not install the packages; its last words are above. When that is mended, \
+run make again: it goes on.
+If it does not help: rm -rf .venv, then run make again.""",
+}
+"""What pip, venv or the system says, and what to do: the first that is found counts."""
 
 
 class Stop(Exception):
@@ -89,24 +106,29 @@ def supported():
     return int(text.group(1)), int(text.group(2)) - 1
 
 
-def check_python(version=None, executable=None):
-    """Stop unless this Python is one of those supported."""
-    version, first_last = tuple(version or sys.version_info), supported()
-    if version[0] == 3 and first_last[0] <= version[1] <= first_last[1]:
-        return
-    raise Stop(
-        "This course runs on Python {}, and {} is Python {}.\n"
-        "Install one of these, and say where it is: make PYTHON=/path/to/python3.{}".format(
-            range_of(first_last),
-            executable or sys.executable,
-            ".".join(str(n) for n in version[:3]),
-            first_last[1],
+def suits(version):
+    first, last = supported()
+    return version[0] == 3 and first <= version[1] <= last
+
+
+def pythons():
+    """How sentences name those that suit, and how to take another."""
+    first, last = supported()
+    return {
+        "range": "3.{} to 3.{}".format(first, last),
+        "another": "export PYTHON=/path/to/python3.{}, then run make again".format(last),
+    }
+
+
+def check_python():
+    if not suits(sys.version_info):
+        version = ".".join(str(n) for n in sys.version_info[:3])
+        raise Stop(
+            "This course runs on Python {range}, and {} is Python {}.\n"
+            "Install one of these, and say where it is: {another}.".format(
+                sys.executable, version, **pythons()
+            )
         )
-    )
-
-
-def range_of(first_last=None):
-    return "3.{} to 3.{}".format(*(first_last or supported()))
 
 
 def check_modules(importing=__import__):
@@ -115,46 +137,52 @@ def check_modules(importing=__import__):
         try:
             importing(name)
         except ImportError:
-            mine = "python{}.{}".format(*sys.version_info)
+            cure = "Take another Python, {range}: {another}.".format(**pythons())
             if name in ("venv", "ensurepip"):
-                raise Stop(
-                    "{} cannot make virtual environments: its {} is missing.\nOn Debian and Ubuntu: "
-                    "apt-get install {}-venv (as root, or with sudo). Then run make again.".format(
-                        sys.executable, name, mine
-                    )
-                )
-            raise Stop(
-                "{} was built without {}, which the course needs.\n"
-                "Name another Python, {}: make PYTHON=/path/to/{}".format(
-                    sys.executable, name, range_of(), mine
-                )
-            )
+                cure = "On Debian and Ubuntu, as root: apt-get install python{}.{}-venv"
+                cure = cure.format(*sys.version_info)
+            raise Stop("{} lacks its part {}.\n{}".format(sys.executable, name, cure))
 
 
-class alone:
+@contextlib.contextmanager
+def alone():
     """One install at a time in this folder; where files cannot be locked, do without."""
-
-    def __enter__(self):
-        import fcntl
-
-        self.file = open(os.path.join(ROOT, "pyproject.toml"))
+    with open(os.path.join(ROOT, "pyproject.toml")) as file:
         try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say("Another make is busy with .venv; waiting for it ...")
-            fcntl.flock(self.file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
             pass
-
-    def __exit__(self, *_):
-        self.file.close()
+        yield
 
 
 def install(what):
     """Install what is asked for, and keep what was installed before in step with it."""
     begun = time.monotonic()
-    version = "{}.{}.{}".format(*sys.version_info)
-    wrong = what_is_wrong()
+    make_venv()
+    stamps = {name: os.path.join(VENV, name) for name in EXTRAS}
+    names = [name for name in EXTRAS if name in ("ready", what) or os.path.exists(stamps[name])]
+    extras = ",".join(EXTRAS[name] for name in names)
+    command = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    command += ["--progress-bar", "off", "-c", "constraints.txt", "-e", ".[{}]".format(extras)]
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    os.makedirs(SCRATCH, exist_ok=True)  # while it is there, make knows that this was not finished
+    try:
+        with Progress() as progress:
+            run(command, progress.hear)
+    finally:
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+    for name in names:
+        with open(stamps[name], "w") as file:  # make looks at its date, and at the place
+            file.write(ROOT + "\n")
+    say(".venv is ready, after {:.0f} s.".format(time.monotonic() - begun))
+
+
+def make_venv():
+    """Make .venv unless there is one that works."""
+    wrong, version = what_is_wrong(), "{}.{}.{}".format(*sys.version_info)
     if not wrong:
         say("Bringing .venv up to date ...")
     elif os.path.lexists(VENV):
@@ -166,30 +194,9 @@ def install(what):
     if not glob.glob(packages("torch")):
         check_disk()
     if wrong:
-        run([sys.executable, "-m", "venv", "--clear", VENV])
-    names = ["ready"] if what == "ready" else ["ready", what]
-    names += [name for name in EXTRAS if name not in names and os.path.exists(stamp(name))]
-    extras = ",".join(EXTRAS[name] for name in names)
-    # While this folder is there, make knows that the work was not finished.
-    shutil.rmtree(os.path.join(VENV, "tmp"), ignore_errors=True)
-    os.makedirs(os.path.join(VENV, "tmp"), exist_ok=True)
-    try:
-        run(
-            [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-            + ["--progress-bar", "off", "-c", "constraints.txt", "-e", ".[{}]".format(extras)],
-            Progress(),
-        )
-    finally:
-        shutil.rmtree(os.path.join(VENV, "tmp"), ignore_errors=True)
-    for name in names:
-        with open(stamp(name), "w") as file:
-            file.write(ROOT + "\n")
-    say(".venv is ready, after {:.0f} s.".format(time.monotonic() - begun))
-
-
-def stamp(name):
-    """The file that says, by its date, when this was installed, and in it, where."""
-    return os.path.join(VENV, name)
+        # Not sys.executable: in a shell where .venv was activated, that has just been removed.
+        base = getattr(sys, "_base_executable", sys.executable)
+        run([base, "-m", "venv", "--clear", VENV])
 
 
 def what_is_wrong():
@@ -205,29 +212,26 @@ def what_is_wrong():
     try:
         ask = "import sys, pip; print(*sys.version_info[:2])"
         answer = subprocess.check_output([PYTHON, "-c", ask], stderr=subprocess.DEVNULL, env=env())
-        version = tuple(int(n) for n in answer.split())
-        check_python(version, PYTHON)
     except (OSError, subprocess.CalledProcessError):
         return "has lost its Python"
-    except Stop:
+    version = tuple(int(n) for n in answer.split())
+    if not suits(version):
         return "has Python {}.{}".format(*version)
-    for folder in glob.glob(packages()):
-        for name in os.listdir(folder):
-            if name.startswith("~") or (name.endswith(".dist-info") and not whole(folder, name)):
-                return "was left half made"
+    if glob.glob(packages("~*")) or not all(map(whole, glob.glob(packages("*.dist-info")))):
+        return "was left half made"
     return None
 
 
-def packages(name=""):
+def packages(pattern):
     """A pattern for what pip installs in .venv."""
-    return os.path.join(glob.escape(VENV), "lib", "python3.*", "site-packages", name)
+    return os.path.join(glob.escape(VENV), "lib", "python3.*", "site-packages", pattern)
 
 
-def whole(folder, name):
+def whole(package):
     """Whether pip came to the end of installing this: it lists itself in RECORD last of all."""
     try:
-        with open(os.path.join(folder, name, "RECORD"), "rb") as file:
-            return os.fsencode(name + "/INSTALLER,") in file.read()
+        with open(os.path.join(package, "RECORD"), "rb") as file:
+            return os.fsencode(os.path.basename(package) + "/INSTALLER,") in file.read()
     except OSError:
         return False
 
@@ -247,27 +251,16 @@ def check_disk(free=None):
         )
 
 
-def free_gb(path):
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return shutil.disk_usage(path).free / 1e9
-
-
 def env():
-    """The caller's environment less what would lead pip astray, with messages in English."""
-    found = dict(os.environ, PIP_USER="0", PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1")
-    found["TMPDIR"] = os.path.join(
-        VENV, "tmp"
-    )  # /tmp may be small; so there is one disk to look at
-    for name in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_QUIET", "LANGUAGE"):
+    """The caller's environment less what would lead pip astray."""
+    # /tmp may be small; with all files in one place, there is one disk to look at
+    found = dict(os.environ, TMPDIR=SCRATCH, PIP_USER="0", PYTHONNOUSERSITE="1")
+    for name in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_QUIET"):
         found.pop(name, None)
-    if "LC_ALL" in found:
-        found["LC_CTYPE"] = found.pop("LC_ALL")
-    found["LC_MESSAGES"] = "C"
-    return found
+    return dict(found, PYTHONUNBUFFERED="1")
 
 
-def run(command, heard=lambda line: None):
+def run(command, hear=lambda line: None):
     """Run a program, pass on each line, and Stop with a sentence when it fails."""
     lines = []
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -275,130 +268,86 @@ def run(command, heard=lambda line: None):
         try:
             for line in child.stdout:
                 lines.append(line.decode("utf-8", "replace").rstrip())
-                heard(lines[-1])
+                hear(lines[-1])
         except BaseException:  # Ctrl-C reaches the child too; let it end before saying so
             child.terminate()
+            child.wait()
             raise
-        finally:
-            code = child.wait()
-            getattr(heard, "close", bool)()
-    if code:
-        raise Stop(explain("\n".join(lines), code))
+    if child.returncode:
+        # The system kills what takes too much memory, and says nothing.
+        lines += ["MemoryError"] * (child.returncode in (-9, 137))
+        raise Stop(explain("\n".join(lines)))
 
 
-def explain(output, code=1):
+def explain(output):
     """A sentence for what pip, venv or the system said."""
-
-    def said(pattern):
-        return re.search(pattern, output)
-
-    first_last = supported()
-    words = {
-        "version": "{}.{}.{}".format(*sys.version_info),
-        "machine": "{} {}".format(platform.system(), platform.machine()),
-        "range": range_of(first_last),
-        "python": PYTHON,
-    }
-    if said(r"Errno 28\b|Errno 122\b|No space left on device|Disk quota exceeded"):
-        free, home = free_gb(ROOT), free_gb(os.path.expanduser("~"))
-        return DISK.format(free=free, home=home, cpu=CPU_GB, cuda=CUDA_GB)
-    path = said(r"(?:denied|permitted|system)(?:: ['\"]?)(/[^'\"\n]*)")
-    words.update(whose(path.group(1) if path else VENV))
-    if said(r"Errno 30\b|Read-only file system"):
-        return READ_ONLY.format(**words)
-    if said(r"Errno 13\b|Errno 1\b|Permission denied"):
-        return PERMISSION.format(**words)
-    if said(r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError"):
-        return CERTIFICATE
-    unreached = (
-        r"NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|name resolution|Max retries|"
-    )
-    unreached += r"Connection (?:refused|aborted|reset)|Network is unreachable|getaddrinfo failed"
-    missing = said(r"(?:satisfies the requirement|distribution found for) (\S+)(.*)")
-    if said(unreached) and not said(r"from versions: \d"):
-        return NETWORK
-    if said("ResolutionImpossible"):
-        return last_words(output) + CONFLICT.format(**words)
-    if missing:
-        return NO_WHEEL.format(what=missing.group(1), **words)
-    if said("DO NOT MATCH THE HASHES|BadZipFile|IncompleteRead"):
-        return DAMAGED.format(**words)
-    if code in (-9, 137) or said("MemoryError"):
-        return MEMORY
-    failed = said(r"(?:Failed building wheel for|Failed to build) '?([\w.-]+)")
-    if failed:
-        return last_words(output) + NO_COMPILER.format(what=failed.group(1), **words)
-    return last_words(output) + OTHER.format(**words)
+    path = re.search(r"Errno \d+\] [^:\n]*: ['\"]?(/[^'\"\n]*)", output)
+    path = standing(path.group(1) if path else VENV)
+    facts = dict(pythons(), cpu=CPU_GB, cuda=CUDA_GB, path=path, owner=owner(path))
+    facts["free"], facts["home"] = free_gb(ROOT), free_gb(os.path.expanduser("~"))
+    facts["version"] = "{}.{}.{}".format(*sys.version_info)
+    facts["machine"] = "{} {}".format(platform.system(), platform.machine())
+    facts["said"] = "".join("    {}\n".format(line) for line in output.splitlines()[-15:])
+    for pattern, sentence in TROUBLES.items():
+        found = re.search(pattern, output)
+        if found:
+            return sentence.format(**dict(facts, **found.groupdict()))
 
 
-def last_words(output):
-    return "".join("    {}\n".format(line) for line in output.splitlines()[-15:])
-
-
-def whose(path):
-    """A path, or the nearest folder above it that exists, and who owns it."""
-    while not os.path.lexists(path):
+def standing(path):
+    """The path, or the nearest folder above it that is there."""
+    while not os.path.exists(path):
         path = os.path.dirname(path)
-    try:
-        import pwd
+    return path
 
-        owner = pwd.getpwuid(os.lstat(path).st_uid).pw_name
-    except (ImportError, KeyError):
-        owner = "another user"
-    return {"path": path, "owner": owner}
+
+def free_gb(path):
+    return shutil.disk_usage(standing(path)).free / 1e9
+
+
+def owner(path):
+    try:
+        return pwd.getpwuid(os.stat(path).st_uid).pw_name
+    except KeyError:
+        return "another user"
 
 
 class Progress:
-    """Says in a few lines what pip is at; every so often that it is still at it."""
+    """Says in a few lines what pip is at, and every half minute that it is still at it."""
 
-    def __init__(self):
-        self.doing, self.found, self.before = "finding packages", 0, 0
-        self.begun = self.spoken = time.monotonic()
-        self.over = threading.Event()
+    def __enter__(self):
+        self.doing, self.begun, self.over = "finding packages", time.monotonic(), threading.Event()
         self.thread = threading.Thread(target=self.beat)
-        self.thread.daemon = True
         self.thread.start()
+        return self
 
-    def __call__(self, line):
-        size = re.match(r"\s*Downloading (\S+?)-\d\S* \(([\d.]+) ([MG])B\)", line)
-        if line.startswith("Collecting "):
-            self.found += 1
-            self.doing = "finding packages"
-        elif size and (size.group(3) == "G" or float(size.group(2)) >= 30):
-            self.say("downloading {} ({} {}B)".format(*size.groups()))
-        elif line.startswith("Installing collected packages:"):
-            self.before = len(glob.glob(packages("*.dist-info")))
-            self.say("unpacking {} packages".format(line.count(",") + 1))
-        elif "Retrying (" in line:
-            self.say("waiting for the network")
-
-    def say(self, doing):
-        if doing != self.doing:
-            self.doing, self.spoken = doing, time.monotonic()
-            say("  {} ...".format(doing))
-
-    def beat(self):
-        while not self.over.wait(1):
-            now = time.monotonic()
-            if now - self.spoken >= QUIET_SECONDS:
-                self.spoken = now
-                say("  {}{}; {:.0f} s ...".format(self.doing, self.many(), now - self.begun))
-
-    def many(self):
-        if self.doing == "finding packages":
-            return ", {} so far".format(self.found)
-        if self.doing.startswith("unpacking"):
-            return ", {} done".format(len(glob.glob(packages("*.dist-info"))) - self.before)
-        return ""
-
-    def close(self):
+    def __exit__(self, *_):
         self.over.set()
         self.thread.join()
 
+    def hear(self, line):
+        size = re.match(r"\s*Downloading (\S+?)-\d\S* \(([\d.]+) ([MG])B\)", line)
+        if line.startswith("Collecting "):
+            self.doing = "finding packages"
+        elif size and (size.group(3) == "G" or float(size.group(2)) >= 30):
+            self.tell("downloading {} ({} {}B)".format(*size.groups()))
+        elif line.startswith("Installing collected packages:"):
+            self.tell("unpacking {} packages".format(line.count(",") + 1))
+        elif "Retrying (" in line:
+            self.tell("waiting for the network")
+
+    def tell(self, doing):
+        if doing != self.doing:
+            self.doing = doing
+            say("  {} ...".format(doing))
+
+    def beat(self):
+        while not self.over.wait(30):
+            say("  still {}; {:.0f} s ...".format(self.doing, time.monotonic() - self.begun))
+
 
 def say(line):
-    print(line)
-    sys.stdout.flush()
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

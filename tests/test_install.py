@@ -215,6 +215,18 @@ def test_a_folder_that_moved(course, tmp_path):
     assert "is up to date" in make(moved)[0]
 
 
+def test_an_activated_venv_is_made_anew_by_the_python_below_it(tmp_path):
+    course = tiny_course(tmp_path / "course")
+    assert make(course)[1] == 0
+    packages = next((course / ".venv" / "lib").glob("python3.*/site-packages"))
+    (packages / "~tiny").mkdir()
+    change(course / "constraints.txt")
+    said, code = make(course, PYTHON=str(course / ".venv" / "bin" / "python"))
+    assert code == 0, said
+    assert "The .venv here was left half made: making it anew" in said
+    assert not (packages / "~tiny").exists()
+
+
 def until(true: Callable[[], bool]) -> None:
     begun = time.monotonic()
     while not true():
@@ -281,7 +293,7 @@ def test_no_wheel(course, changed, tmp_path):
     said, code = make(course, PIP_FIND_LINKS=str(tmp_path))
     assert code
     assert "pip finds no absent-package==1 for Python 3." in said
-    assert "Try another Python, 3.11 to 3.14: make PYTHON=" in said
+    assert "Try another Python, 3.11 to 3.14: export PYTHON=" in said
 
 
 def in_small_disk(size: int, at: Path, command: list[str | Path]) -> list[str | Path]:
@@ -355,6 +367,16 @@ WORDS = {
         "[Errno 30] Read-only file system: '/etc/x/.venv'",
         "/etc can only be read, not written",
     ),
+    "a moment's trouble, then pins": (
+        "WARNING: Retrying (Retry(total=4)) after connection broken by 'ReadTimeoutError(...)'\n"
+        "ERROR: ResolutionImpossible: for help",
+        "do not fit together",
+    ),
+    "a download that breaks off": (
+        "pip._vendor.urllib3.exceptions.ProtocolError: ('Connection broken: IncompleteRead(10 bytes "
+        "read, 90 more expected)')",
+        "there is no network",
+    ),
     "certificate": (
         "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
         "failed: unable to get local issuer certificate'))",
@@ -400,7 +422,7 @@ def test_wrong_python(course, version):
     assert code
     assert "This course runs on Python 3.11 to 3.14, and " in said
     assert " is Python {}.{}.{}.\n".format(*version) in said
-    assert "make PYTHON=/path/to/python3.14" in said
+    assert "export PYTHON=/path/to/python3.14, then run make again" in said
 
 
 def test_finds_a_python_that_suits(course, tmp_path):
@@ -442,7 +464,7 @@ def test_a_python_with_a_part_missing(install, missing):
         if name == missing:
             raise ImportError(name)
 
-    advice = "make PYTHON=" if missing == "sqlite3" else r"apt-get install python3\.\d+-venv"
+    advice = "export PYTHON=" if missing == "sqlite3" else r"apt-get install python3\.\d+-venv"
     with pytest.raises(install.Stop, match=advice):
         install.check_modules(importing)
 

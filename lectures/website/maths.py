@@ -4,6 +4,7 @@ Pages then need no script and no network for their maths, carry MathML for scree
 formula that KaTeX cannot read is a warning that names its page, which fails the build.
 """
 
+import atexit
 import re
 from functools import cache, lru_cache
 from html import escape
@@ -26,6 +27,7 @@ def _engine() -> Any:
     engine = MiniRacer()
     engine.eval(KATEX.read_text(encoding="utf-8"))
     engine.eval(f"render = {RENDER}")
+    atexit.register(engine.close)  # else a thread of V8's may keep the process from ending
     return engine
 
 

@@ -1,12 +1,14 @@
 r"""Formulas in formgrader and in the feedback: set without network, and harmless whoever wrote them."""
 
+import subprocess
+import sys
 import time
 
 import pytest
 from nbconvert.exporters import HTMLExporter
 from nbgrader.server_extensions.formgrader import handlers
 
-from grading.course import Course
+from grading.course import ROOT, Course
 from grading.maths import formula, markdown2html
 from tests.grading.test_hygiene import EVIL, Page
 
@@ -24,6 +26,18 @@ HOSTILE = [
     "\x00\ud800",
     *EVIL,
 ]
+
+
+def test_processes_that_have_set_a_formula_come_to_an_end():
+    """A dozen at once: without an orderly farewell to V8, some of them wait for ever."""
+    code = "from lectures.website.maths import render; render('x')"
+    many = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(12)]
+    try:
+        assert [process.wait(60) for process in many] == [0] * 12
+    finally:
+        for process in many:
+            process.kill()
+            process.wait()
 
 
 def test_formulas_become_mathml():
