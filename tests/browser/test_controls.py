@@ -55,9 +55,9 @@ def lab(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def moving(lab: str, folder: Path, window: Window) -> Notebook:
-    """The small notebook, open and with its imports done."""
-    window.page.goto(f"{lab}/lab/tree/moving.ipynb")
+def moving(lab: str, folder: Path, window: Window, request: pytest.FixtureRequest) -> Notebook:
+    """The small notebook, alone in a workspace of its own and with its imports done."""
+    window.page.goto(f"{lab}/lab/workspaces/{request.node.name}/tree/moving.ipynb")
     notebook = Notebook(window.page, folder / "moving.ipynb")
     notebook.ready()
     notebook.run("imports")
