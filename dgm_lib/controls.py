@@ -88,7 +88,7 @@ def explore(draw: Callable[..., Figure], **controls: Control) -> None:
         explore(estimate, h=slider(0.3, 0.02, 2.0, log=True))
     """
     said = [f"{_spoken(name)} ({control.words})" for name, control in controls.items()]
-    _show(draw, draw, controls, f"controls for {', '.join(said)}")
+    _show(draw(**_values(controls)), draw, controls, f"controls for {', '.join(said)}")
 
 
 def film(draw: Callable[[Axes, int], Any], frames: int, shown: int = 5, size: float = 4.5) -> None:
@@ -104,11 +104,9 @@ def film(draw: Callable[[Axes, int], Any], frames: int, shown: int = 5, size: fl
     """
     require(2 <= shown < frames, f"shown: got {shown}; want a number from 2 to {frames - 1}")
 
-    def strip() -> Figure:
-        fig, axes = plt.subplots(1, shown, figsize=(9, 9 / shown + 0.3), squeeze=False)
-        for i, ax in enumerate(axes[0]):
-            draw(ax, round(i * (frames - 1) / (shown - 1)))
-        return fig
+    strip, axes = plt.subplots(1, shown, figsize=(9, 9 / shown + 0.3), squeeze=False)
+    for i, ax in enumerate(axes[0]):
+        draw(ax, round(i * (frames - 1) / (shown - 1)))
 
     def picture(frame: int) -> Figure:
         fig, ax = plt.subplots(figsize=(1.2 * size, size))
@@ -119,32 +117,23 @@ def film(draw: Callable[[Axes, int], Any], frames: int, shown: int = 5, size: fl
     place = widgets.IntSlider(0, 0, frames - 1, readout=False)
     widgets.jslink((button, "value"), (place, "value"))
     control = Control(place, widgets.HBox([button, place]), f"{frames} frames")
-    _show(
-        lambda **_: strip(), picture, {"frame": control}, f"buttons for a film of {frames} frames"
-    )
+    _show(strip, picture, {"frame": control}, f"buttons for a film of {frames} frames")
 
 
 def _show(
-    first: Callable[..., Figure],
-    draw: Callable[..., Figure],
-    controls: Mapping[str, Control],
-    what: str,
+    first: Figure, draw: Callable[..., Figure], controls: Mapping[str, Control], what: str
 ) -> None:
-    def values() -> dict[str, Any]:
-        return {name: control.source.value for name, control in controls.items()}
-
     def redraw(_: Any) -> None:
         try:
-            fig = draw(**values())
+            fig = draw(**_values(controls))
             handle.update(fig)
             plt.close(fig)
             trouble.value = ""
         except Exception as error:  # else it would go to a log that nobody reads
             trouble.value = html.escape(f"No picture for this: {type(error).__name__}: {error}")
 
-    fig = first(**values())
-    handle = display(fig, display_id=True)
-    plt.close(fig)
+    handle = display(first, display_id=True)
+    plt.close(first)
     trouble = widgets.HTML()
     for name, control in controls.items():
         control.source.description = _spoken(name)
@@ -154,6 +143,10 @@ def _show(
     page = widgets.VBox([*(control.shown for control in controls.values()), trouble])
     told = f"In JupyterLab: {what}. Run this cell to use them."
     display({**page._repr_mimebundle_(), "text/plain": told}, raw=True)
+
+
+def _values(controls: Mapping[str, Control]) -> dict[str, Any]:
+    return {name: control.source.value for name, control in controls.items()}
 
 
 def _spoken(name: str) -> str:

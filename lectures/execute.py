@@ -26,18 +26,24 @@ def execute(path: Path) -> None:
         nbclient.exceptions.CellExecutionError: a cell fails; the file is left as it was.
     """
     notebook = nbformat.read(path, as_version=4)
-    with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(
-            notebook,
-            config=Config(KernelManager={"transport": "ipc", "ip": os.path.join(folder, "kernel")}),
-            kernel_name="python3",
-            timeout=600,
-            record_timing=False,
-            store_widget_state=False,
-            resources={"metadata": {"path": str(path.parent)}},
-        ).execute()
+    run(notebook, path.parent)
     forget_controls(notebook)
     nbformat.write(notebook, path)
+
+
+def run(notebook: NotebookNode, folder: Path, *, allow_errors: bool = False) -> None:
+    """Run the cells from top to bottom in a fresh kernel that works in `folder`."""
+    with tempfile.TemporaryDirectory() as home:
+        NotebookClient(
+            notebook,
+            config=Config(KernelManager={"transport": "ipc", "ip": os.path.join(home, "kernel")}),
+            kernel_name="python3",
+            timeout=300,
+            allow_errors=allow_errors,
+            record_timing=False,
+            store_widget_state=False,
+            resources={"metadata": {"path": str(folder)}},
+        ).execute()
 
 
 def forget_controls(notebook: NotebookNode) -> None:

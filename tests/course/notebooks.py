@@ -1,17 +1,15 @@
 """What the course tests share: where the units are, and how a notebook is run."""
 
 import ast
-import os
 import tempfile
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbformat import NotebookNode
-from traitlets.config import Config
 
 from dgm_lib.checks import UNITS as CHECKED
+from lectures.execute import run
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = sorted(
@@ -65,14 +63,5 @@ def execute(path: Path, *, allow_errors: bool = False) -> NotebookNode:
     """Run a notebook from top to bottom in a fresh kernel, in an empty folder."""
     notebook = read(path)
     with tempfile.TemporaryDirectory() as folder:
-        sockets = {"transport": "ipc", "ip": os.path.join(folder, "kernel")}
-        NotebookClient(
-            notebook,
-            config=Config(KernelManager=sockets),
-            kernel_name="python3",
-            timeout=300,
-            allow_errors=allow_errors,
-            record_timing=False,
-            resources={"metadata": {"path": folder}},
-        ).execute()
+        run(notebook, Path(folder), allow_errors=allow_errors)
     return notebook
